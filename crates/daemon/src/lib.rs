@@ -1,0 +1,1 @@
+//! Being a well-behaved process: flag units, logs, listening, accepting, stopping.

@@ -1,0 +1,1 @@
+//! Carrying bytes between two sockets, both directions, with half-close.

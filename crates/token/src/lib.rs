@@ -1,0 +1,1 @@
+//! Keys and JSON Web Tokens: load, verify, sign.

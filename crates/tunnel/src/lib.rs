@@ -1,0 +1,1 @@
+//! One TCP stream inside one WebSocket.

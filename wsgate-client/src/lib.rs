@@ -1,0 +1,1 @@
+//! Listens on local ports and carries every connection to a gateway over WebSocket.

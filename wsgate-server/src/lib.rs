@@ -1,0 +1,1 @@
+//! Accepts WebSocket upgrades and carries their bytes to private TCP services.
