@@ -1,0 +1,88 @@
+//! The end of a connection, as data: one log line and some counters come from it.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+/// How a carried connection went and why it is over.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// Payload bytes delivered from the client to the backend.
+    pub up: u64,
+    /// Payload bytes delivered from the backend to the client.
+    pub down: u64,
+    /// Who ended it.
+    pub by: Side,
+    /// Why it is over.
+    pub why: Why,
+    /// From the start of carrying to its end.
+    pub lasted: Duration,
+}
+
+/// A side of a carried connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Who connected to us.
+    Client,
+    /// Whom we connected to.
+    Backend,
+    /// We ourselves: a limit, a deadline, an operator.
+    Here,
+}
+
+impl Side {
+    /// The word for logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Backend => "backend",
+            Self::Here => "here",
+        }
+    }
+}
+
+/// Why a carried connection is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// An orderly end: everything read was delivered.
+    Eof,
+    /// A socket was reset or failed; the other side was reset too.
+    Failed(io::ErrorKind),
+    /// The stream ended in the middle of something: what was delivered is not all.
+    Truncated,
+    /// The peer broke the protocol; the text says how.
+    Protocol(&'static str),
+    /// The peer ended the carrying protocol with this code, which is not the code of an orderly end.
+    Code(u16),
+    /// We are stopping.
+    Stopped,
+}
+
+impl Why {
+    /// Whether everything was delivered and the end was orderly.
+    pub fn is_orderly(&self) -> bool {
+        matches!(self, Self::Eof)
+    }
+}
+
+impl From<io::Error> for Why {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Self::Truncated,
+            kind => Self::Failed(kind),
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Eof => f.write_str("end of file"),
+            Self::Failed(kind) => write!(f, "{kind}"),
+            Self::Truncated => f.write_str("truncated"),
+            Self::Protocol(what) => write!(f, "protocol error: {what}"),
+            Self::Code(code) => write!(f, "close code {code}"),
+            Self::Stopped => f.write_str("stopped"),
+        }
+    }
+}
