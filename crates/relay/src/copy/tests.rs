@@ -61,7 +61,9 @@ async fn bytes_arrive_both_ways_at_once_and_are_counted() {
         backend_in.read_to_end(&mut got_up),
         client_in.read_to_end(&mut got_down),
     );
-    (a.0.unwrap(), a.1.unwrap(), b.0.unwrap(), b.1.unwrap(), c.unwrap(), d.unwrap());
+    for result in [a.0, a.1, b.0, b.1, c.map(drop), d.map(drop)] {
+        result.unwrap();
+    }
     assert!(got_up == up && got_down == down, "what was sent is what arrived");
     let ended = outcome(ended).await;
     assert_eq!((ended.up, ended.down, ended.why), (3_000_017, 5_000_011, Why::Eof));

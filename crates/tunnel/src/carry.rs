@@ -1,0 +1,418 @@
+//! Dialect 1: bare binary messages, payload only, as the original programs speak it.
+//!
+//! It cannot half-close. After the local end of file the other direction is carried on until it has been
+//! silent for [`SILENCE`], at most [`LINGER`]; then Close 1000 goes out and [`ANSWER`] is waited for the
+//! peer's. After the peer's Close or end of file what was read is written, then the local socket gets its
+//! end of file. A failure of either leg resets the other: a truncated stream must never look complete.
+//!
+//! Pings go out only when nothing moves either way, and no answer means nothing: the original peers answer
+//! only while they read. TCP keep-alive finds the dead.
+
+mod incoming;
+mod outgoing;
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use relay::{Ended, Leg, Side, Why};
+use tokio::io::ReadBuf;
+use tokio::time::{Instant, Sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::close;
+use crate::decode::End;
+use crate::frame::Role;
+use incoming::{Incoming, PeerEnd};
+use outgoing::Outgoing;
+
+/// After the local end of file: the peer is finished when it has sent nothing for so long.
+const SILENCE: Duration = Duration::from_secs(1);
+/// After the local end of file: the longest that the other direction is carried on.
+const LINGER: Duration = Duration::from_secs(10);
+/// How long the answer to a Close, or the last bytes of a local socket, are waited for.
+const ANSWER: Duration = Duration::from_secs(2);
+/// How long stopping may take once it is ordered.
+const STOP: Duration = Duration::from_secs(1);
+/// A ping goes out after so long without a byte either way: load balancers cut idle connections.
+const IDLE: Duration = Duration::from_secs(25);
+
+/// The WebSocket leg: an upgraded connection.
+pub struct Wire<W> {
+    /// The byte stream, right after the upgrade's head.
+    pub stream: W,
+    /// What was read behind the head already.
+    pub early: Vec<u8>,
+    /// Which end of the WebSocket we are.
+    pub role: Role,
+}
+
+/// What the caller decides about a tunnel.
+pub struct Settings {
+    /// How long the last control frames may take to be written.
+    pub control_timeout: Duration,
+    /// Ends the tunnel at once: Close 1001 to the peer, a reset to the local socket.
+    pub stop: CancellationToken,
+    /// Sees the payload (`--dump-tcp`).
+    pub tap: Option<Box<dyn Tap>>,
+}
+
+/// Sees payload as it passes.
+pub trait Tap: Send {
+    /// `bytes` have been read from `from`; nothing else of the buffer is shown.
+    fn seen(&mut self, from: Side, bytes: &[u8]);
+}
+
+/// Carries one connection between a local socket and a WebSocket until it is over.
+///
+/// Holds no buffer while nothing moves, at most one of 256 KiB a direction while something does.
+pub async fn carry(local: impl Leg, wire: Wire<impl Leg>, settings: Settings) -> Ended {
+    let begun = Instant::now();
+    let stop = settings.stop.clone();
+    let mut tunnel = Tunnel::new(local, wire, settings);
+    let mut stopped = pin!(stop.cancelled());
+    let mut stopping = false;
+    poll_fn(|cx| {
+        if !stopping && stopped.as_mut().poll(cx).is_ready() {
+            stopping = true;
+            tunnel.stop();
+        }
+        tunnel.poll(cx)
+    })
+    .await;
+    tunnel.ended(begun.elapsed())
+}
+
+struct Tunnel<L, W> {
+    local: L,
+    wire: W,
+    role: Role,
+    outgoing: Outgoing,
+    incoming: Incoming,
+    ending: Option<Ending>,
+    control_timeout: Duration,
+    tap: Option<Box<dyn Tap>>,
+    last_ping: Instant,
+    timer: Pin<Box<Sleep>>,
+}
+
+/// The verdict, and what is left to do.
+struct Ending {
+    by: Side,
+    why: Why,
+    /// When the WebSocket is given up, whatever is outstanding.
+    give_up: Instant,
+    /// Stopping: `give_up` is not moved any more.
+    hurried: bool,
+    wire_shut: bool,
+    wire_done: bool,
+    local: LocalEnd,
+}
+
+enum LocalEnd {
+    /// What the peer sent is still to be written.
+    Deliver,
+    /// The end of file is to be passed on.
+    Shut,
+    /// Reading what it still sends, so that closing with unread bytes does not reset it (RFC 1122
+    /// section 4.2.2.13) and destroy what it has not read yet.
+    Drain(Instant),
+    Done,
+}
+
+impl<L: Leg, W: Leg> Tunnel<L, W> {
+    fn new(local: L, wire: Wire<W>, settings: Settings) -> Self {
+        let now = Instant::now();
+        Self {
+            local,
+            wire: wire.stream,
+            role: wire.role,
+            outgoing: Outgoing::new(wire.role, now),
+            incoming: Incoming::new(wire.role, wire.early, now),
+            ending: None,
+            control_timeout: settings.control_timeout,
+            tap: settings.tap,
+            last_ping: now,
+            timer: Box::pin(tokio::time::sleep_until(now + IDLE)),
+        }
+    }
+
+    /// Does all that can be done now; ready when the tunnel is over.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let now = Instant::now();
+            self.decide(now);
+            let mut moved = self.step_outgoing(cx, now);
+            moved |= self.step_incoming(cx, now);
+            moved |= self.step_ending(cx, now);
+            if self.is_over() {
+                return Poll::Ready(());
+            }
+            if !moved && !self.timer_fired(cx, now) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Draws the conclusions from what the two directions have found.
+    fn decide(&mut self, now: Instant) {
+        if let Some(payload) = self.incoming.take_ping() {
+            self.outgoing.owe_pong(payload);
+        }
+        if self.ending.is_none() {
+            self.decide_by_peer(now);
+        }
+        if self.ending.is_none() {
+            self.decide_by_local(now);
+        }
+        self.give_up_when_due(now);
+    }
+
+    fn decide_by_peer(&mut self, now: Instant) {
+        let peer = self.role.peer();
+        match self.incoming.peer_end() {
+            None => {}
+            Some(PeerEnd::Frame(End::Close(code))) if close::is_orderly(code) => {
+                self.begin(now, peer, Why::Eof, Some(close::NORMAL));
+            }
+            Some(PeerEnd::Frame(End::Close(code))) => self.begin(now, peer, Why::Code(code), Some(code)),
+            Some(PeerEnd::Frame(End::Violation(violation))) => {
+                self.begin(now, peer, Why::Protocol(violation.text()), Some(violation.code()));
+            }
+            Some(PeerEnd::Eof { complete: true }) => self.begin(now, peer, Why::Eof, None),
+            Some(PeerEnd::Eof { complete: false }) => self.begin(now, peer, Why::Truncated, None),
+            Some(PeerEnd::Failed(kind)) => self.begin(now, peer, Why::Failed(kind), None),
+        }
+    }
+
+    fn decide_by_local(&mut self, now: Instant) {
+        let local = self.role.local();
+        if let Some(why) = self.outgoing.source_failed() {
+            return self.begin(now, local, why, Some(close::LOCAL_RESET));
+        }
+        let Some(eof) = self.outgoing.finished() else { return };
+        if self.incoming.sink_gone() || (now >= self.silent_at(eof) && !self.incoming.undelivered()) {
+            self.begin(now, local, Why::Eof, Some(close::NORMAL));
+        } else if now >= eof + LINGER {
+            self.begin(now, local, Why::Truncated, Some(close::NORMAL));
+        }
+    }
+
+    /// When the peer counts as finished after the local end of file at `eof`. A destination that ends
+    /// has said its last word: there the silence may have begun before. A client may have shut down its
+    /// half to wait for the answer: there it begins with the end of file.
+    fn silent_at(&self, eof: Instant) -> Instant {
+        let quiet_since = match self.role {
+            Role::Client => self.incoming.last_moved.max(eof),
+            Role::Server => self.incoming.last_moved,
+        };
+        quiet_since + SILENCE
+    }
+
+    /// The verdict: from here on the local socket is read no more, and the rest is farewell.
+    fn begin(&mut self, now: Instant, by: Side, why: Why, close: Option<u16>) {
+        self.outgoing.stop_reading();
+        if let Some(code) = close {
+            self.outgoing.owe_close(code);
+        }
+        let local = if why.is_orderly() {
+            LocalEnd::Deliver
+        } else {
+            self.incoming.discard();
+            self.local.reset_on_drop();
+            LocalEnd::Done
+        };
+        let wire_done = close.is_none() && !why.is_orderly();
+        let give_up = now + self.control_timeout.max(ANSWER);
+        self.ending = Some(Ending { by, why, give_up, hurried: false, wire_shut: false, wire_done, local });
+    }
+
+    /// Ends everything within [`STOP`].
+    fn stop(&mut self) {
+        let now = Instant::now();
+        if self.ending.is_none() {
+            self.begin(now, Side::Here, Why::Stopped, Some(close::GOING_AWAY));
+        }
+        let Some(ending) = &mut self.ending else { return };
+        ending.give_up = ending.give_up.min(now + STOP);
+        ending.hurried = true;
+        match ending.local {
+            LocalEnd::Deliver if self.incoming.undelivered() => {
+                // A reader that sleeps is not waited for; it must not take what it has for all.
+                (ending.by, ending.why) = (Side::Here, Why::Stopped);
+                ending.local = LocalEnd::Done;
+                self.incoming.discard();
+                self.local.reset_on_drop();
+            }
+            LocalEnd::Drain(_) => ending.local = LocalEnd::Done,
+            _ => {}
+        }
+    }
+
+    /// Ends what waits for the WebSocket when its time is over.
+    fn give_up_when_due(&mut self, now: Instant) {
+        let Some(ending) = &mut self.ending else { return };
+        if ending.wire_done || now < ending.give_up {
+            return;
+        }
+        ending.wire_done = true;
+        self.wire.reset_on_drop();
+        let cut = self.incoming.peer_end().is_none()
+            && self.outgoing.close_sent_at().is_some_and(|sent| self.incoming.last_moved > sent);
+        if cut && ending.why.is_orderly() {
+            ending.why = Why::Truncated;
+            self.local.reset_on_drop();
+        }
+    }
+
+    fn step_outgoing(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let see = tapping(&mut self.tap, self.role.local());
+        self.outgoing.step(cx, &mut self.local, &mut self.wire, now, see).is_ready()
+    }
+
+    fn step_incoming(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let see = tapping(&mut self.tap, self.role.peer());
+        self.incoming.step(cx, &mut self.wire, &mut self.local, now, see).is_ready()
+    }
+
+    /// Farewell, a step of it.
+    fn step_ending(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let Some(ending) = &mut self.ending else { return false };
+        let mut moved = false;
+        if !ending.wire_done {
+            moved |= step_wire(ending, cx, &mut self.wire, &self.outgoing, &self.incoming);
+        }
+        let delivered = self.incoming.all_delivered()
+            || self.incoming.sink_gone()
+            || ending.wire_done && !self.incoming.undelivered();
+        match ending.local {
+            LocalEnd::Deliver if delivered => {
+                ending.local = LocalEnd::Shut;
+                moved = true;
+            }
+            LocalEnd::Shut => {
+                // Its failure says that the socket is gone, and then there is nothing to end.
+                if Pin::new(&mut self.local).poll_shutdown(cx).is_ready() {
+                    let over = self.outgoing.finished().is_some() || self.outgoing.source_failed().is_some();
+                    ending.local = if over { LocalEnd::Done } else { LocalEnd::Drain(now + ANSWER) };
+                    moved = true;
+                }
+            }
+            LocalEnd::Drain(until) => {
+                if now >= until || drained(cx, &mut self.local) {
+                    ending.local = LocalEnd::Done;
+                    moved = true;
+                }
+            }
+            LocalEnd::Deliver | LocalEnd::Done => {}
+        }
+        moved
+    }
+
+    fn is_over(&self) -> bool {
+        self.ending.as_ref().is_some_and(|e| e.wire_done && matches!(e.local, LocalEnd::Done))
+    }
+
+    /// The one timer of a tunnel. It is moved only to an earlier time; when it fires too early, the
+    /// next poll sets it again, so that traffic costs no timer operation.
+    fn timer_fired(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let Some(due) = self.next_deadline(now) else { return false };
+        if due < self.timer.deadline() || self.timer.is_elapsed() {
+            self.timer.as_mut().reset(due);
+        }
+        self.timer.as_mut().poll(cx).is_ready()
+    }
+
+    fn next_deadline(&mut self, now: Instant) -> Option<Instant> {
+        if let Some(ending) = &mut self.ending {
+            let wire = (!ending.wire_done).then_some(ending.give_up);
+            let local = match ending.local {
+                LocalEnd::Drain(until) => Some(until),
+                _ => None,
+            };
+            return wire.into_iter().chain(local).min();
+        }
+        if let Some(eof) = self.outgoing.finished() {
+            let silent = (!self.incoming.undelivered()).then(|| self.silent_at(eof));
+            return Some(silent.map_or(eof + LINGER, |s| s.min(eof + LINGER)));
+        }
+        let quiet = self.incoming.last_received.max(self.outgoing.last_moved).max(self.last_ping);
+        if now < quiet + IDLE || self.outgoing.is_blocked() || self.incoming.undelivered() {
+            return Some((quiet + IDLE).max(now + Duration::from_secs(1)));
+        }
+        self.last_ping = now;
+        self.outgoing.owe_ping();
+        Some(now) // fires at once, so that the ping is written
+    }
+
+    fn ended(mut self, lasted: Duration) -> Ended {
+        let (by, why) =
+            self.ending.take().map_or((Side::Here, Why::Stopped), |ending| (ending.by, ending.why));
+        let answered = matches!(self.incoming.peer_end(), Some(PeerEnd::Frame(End::Close(_))));
+        if !why.is_orderly() && !answered {
+            self.wire.reset_on_drop();
+        }
+        let (up, down) = match self.role {
+            Role::Client => (self.outgoing.moved, self.incoming.moved),
+            Role::Server => (self.incoming.moved, self.outgoing.moved),
+        };
+        Ended { up, down, by, why, lasted }
+    }
+}
+
+/// Shows payload that was read from `from` to the tap, if there is one.
+fn tapping(tap: &mut Option<Box<dyn Tap>>, from: Side) -> impl FnMut(&[u8]) + '_ {
+    move |bytes| {
+        if let Some(tap) = tap {
+            tap.seen(from, bytes);
+        }
+    }
+}
+
+/// The WebSocket's farewell: once our Close is out, its answer is waited for a short time; after both,
+/// or the peer's end of file, the stream is shut down.
+fn step_wire(
+    ending: &mut Ending,
+    cx: &mut Context<'_>,
+    wire: &mut impl Leg,
+    outgoing: &Outgoing,
+    incoming: &Incoming,
+) -> bool {
+    if let (Some(sent), false) = (outgoing.close_sent_at(), ending.hurried) {
+        ending.give_up = sent + ANSWER;
+    }
+    let end = incoming.peer_end();
+    let said = outgoing.close_sent_at().is_some() || outgoing.is_broken();
+    let gone = matches!(end, Some(PeerEnd::Eof { .. } | PeerEnd::Failed(_)));
+    if !ending.wire_shut && (gone || said && end.is_some()) {
+        if Pin::new(&mut *wire).poll_shutdown(cx).is_pending() {
+            return false;
+        }
+        ending.wire_shut = true;
+    }
+    if ending.wire_shut {
+        // A peer that broke the protocol may still be sending: closing now would reset the connection
+        // before it has read why.
+        let violated = matches!(end, Some(PeerEnd::Frame(End::Violation(_))));
+        ending.wire_done = gone || !violated || drained(cx, wire);
+        return ending.wire_done;
+    }
+    false
+}
+
+/// Reads and drops what comes; true at the end of the stream.
+fn drained(cx: &mut Context<'_>, leg: &mut impl Leg) -> bool {
+    let mut scratch = [0; 4096];
+    loop {
+        let mut into = ReadBuf::new(&mut scratch);
+        match Pin::new(&mut *leg).poll_read(cx, &mut into) {
+            Poll::Pending => return false,
+            Poll::Ready(Ok(())) if !into.filled().is_empty() => {}
+            Poll::Ready(_) => return true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
