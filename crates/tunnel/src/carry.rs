@@ -1,13 +1,14 @@
 //! Dialect 1: bare binary messages, payload only, as the original programs speak it.
 //!
 //! It cannot half-close. After the local end of file the other direction is carried on until it has been
-//! silent for [`SILENCE`], at most [`LINGER`]; then Close 1000 goes out and [`ANSWER`] is waited for the
-//! peer's. After the peer's Close or end of file what was read is written, then the local socket gets its
+//! silent for [`SILENCE`], at most [`LINGER`]; then Close 1000 goes out and the peer's is waited for, two
+//! seconds. After the peer's Close or end of file what was read is written, then the local socket gets its
 //! end of file. A failure of either leg resets the other: a truncated stream must never look complete.
 //!
 //! Pings go out only when nothing moves either way, and no answer means nothing: the original peers answer
 //! only while they read. TCP keep-alive finds the dead.
 
+mod ending;
 mod incoming;
 mod outgoing;
 
@@ -17,13 +18,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use relay::{Ended, Leg, Side, Why};
-use tokio::io::ReadBuf;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::close;
 use crate::decode::End;
 use crate::frame::Role;
+use ending::{ANSWER, Ending, LocalEnd};
 use incoming::{Incoming, PeerEnd};
 use outgoing::Outgoing;
 
@@ -31,8 +32,6 @@ use outgoing::Outgoing;
 const SILENCE: Duration = Duration::from_secs(1);
 /// After the local end of file: the longest that the other direction is carried on.
 const LINGER: Duration = Duration::from_secs(10);
-/// How long the answer to a Close, or the last bytes of a local socket, are waited for.
-const ANSWER: Duration = Duration::from_secs(2);
 /// How long stopping may take once it is ordered.
 const STOP: Duration = Duration::from_secs(1);
 /// A ping goes out after so long without a byte either way: load balancers cut idle connections.
@@ -95,30 +94,6 @@ struct Tunnel<L, W> {
     tap: Option<Box<dyn Tap>>,
     last_ping: Instant,
     timer: Pin<Box<Sleep>>,
-}
-
-/// The verdict, and what is left to do.
-struct Ending {
-    by: Side,
-    why: Why,
-    /// When the WebSocket is given up, whatever is outstanding.
-    give_up: Instant,
-    /// Stopping: `give_up` is not moved any more.
-    hurried: bool,
-    wire_shut: bool,
-    wire_done: bool,
-    local: LocalEnd,
-}
-
-enum LocalEnd {
-    /// What the peer sent is still to be written.
-    Deliver,
-    /// The end of file is to be passed on.
-    Shut,
-    /// Reading what it still sends, so that closing with unread bytes does not reset it (RFC 1122
-    /// section 4.2.2.13) and destroy what it has not read yet.
-    Drain(Instant),
-    Done,
 }
 
 impl<L: Leg, W: Leg> Tunnel<L, W> {
@@ -279,39 +254,13 @@ impl<L: Leg, W: Leg> Tunnel<L, W> {
     /// Farewell, a step of it.
     fn step_ending(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let Some(ending) = &mut self.ending else { return false };
-        let mut moved = false;
-        if !ending.wire_done {
-            moved |= step_wire(ending, cx, &mut self.wire, &self.outgoing, &self.incoming);
-        }
-        let delivered = self.incoming.all_delivered()
-            || self.incoming.sink_gone()
-            || ending.wire_done && !self.incoming.undelivered();
-        match ending.local {
-            LocalEnd::Deliver if delivered => {
-                ending.local = LocalEnd::Shut;
-                moved = true;
-            }
-            LocalEnd::Shut => {
-                // Its failure says that the socket is gone, and then there is nothing to end.
-                if Pin::new(&mut self.local).poll_shutdown(cx).is_ready() {
-                    let over = self.outgoing.finished().is_some() || self.outgoing.source_failed().is_some();
-                    ending.local = if over { LocalEnd::Done } else { LocalEnd::Drain(now + ANSWER) };
-                    moved = true;
-                }
-            }
-            LocalEnd::Drain(until) => {
-                if now >= until || drained(cx, &mut self.local) {
-                    ending.local = LocalEnd::Done;
-                    moved = true;
-                }
-            }
-            LocalEnd::Deliver | LocalEnd::Done => {}
-        }
-        moved
+        let wire = ending.step_wire(cx, &mut self.wire, &self.outgoing, &self.incoming);
+        let local = ending.step_local(cx, &mut self.local, &self.outgoing, &self.incoming, now);
+        wire || local
     }
 
     fn is_over(&self) -> bool {
-        self.ending.as_ref().is_some_and(|e| e.wire_done && matches!(e.local, LocalEnd::Done))
+        self.ending.as_ref().is_some_and(Ending::is_over)
     }
 
     /// The one timer of a tunnel. It is moved only to an earlier time; when it fires too early, the
@@ -325,13 +274,8 @@ impl<L: Leg, W: Leg> Tunnel<L, W> {
     }
 
     fn next_deadline(&mut self, now: Instant) -> Option<Instant> {
-        if let Some(ending) = &mut self.ending {
-            let wire = (!ending.wire_done).then_some(ending.give_up);
-            let local = match ending.local {
-                LocalEnd::Drain(until) => Some(until),
-                _ => None,
-            };
-            return wire.into_iter().chain(local).min();
+        if let Some(ending) = &self.ending {
+            return ending.next_deadline();
         }
         if let Some(eof) = self.outgoing.finished() {
             let silent = (!self.incoming.undelivered()).then(|| self.silent_at(eof));
@@ -366,50 +310,6 @@ fn tapping(tap: &mut Option<Box<dyn Tap>>, from: Side) -> impl FnMut(&[u8]) + '_
     move |bytes| {
         if let Some(tap) = tap {
             tap.seen(from, bytes);
-        }
-    }
-}
-
-/// The WebSocket's farewell: once our Close is out, its answer is waited for a short time; after both,
-/// or the peer's end of file, the stream is shut down.
-fn step_wire(
-    ending: &mut Ending,
-    cx: &mut Context<'_>,
-    wire: &mut impl Leg,
-    outgoing: &Outgoing,
-    incoming: &Incoming,
-) -> bool {
-    if let (Some(sent), false) = (outgoing.close_sent_at(), ending.hurried) {
-        ending.give_up = sent + ANSWER;
-    }
-    let end = incoming.peer_end();
-    let said = outgoing.close_sent_at().is_some() || outgoing.is_broken();
-    let gone = matches!(end, Some(PeerEnd::Eof { .. } | PeerEnd::Failed(_)));
-    if !ending.wire_shut && (gone || said && end.is_some()) {
-        if Pin::new(&mut *wire).poll_shutdown(cx).is_pending() {
-            return false;
-        }
-        ending.wire_shut = true;
-    }
-    if ending.wire_shut {
-        // A peer that broke the protocol may still be sending: closing now would reset the connection
-        // before it has read why.
-        let violated = matches!(end, Some(PeerEnd::Frame(End::Violation(_))));
-        ending.wire_done = gone || !violated || drained(cx, wire);
-        return ending.wire_done;
-    }
-    false
-}
-
-/// Reads and drops what comes; true at the end of the stream.
-fn drained(cx: &mut Context<'_>, leg: &mut impl Leg) -> bool {
-    let mut scratch = [0; 4096];
-    loop {
-        let mut into = ReadBuf::new(&mut scratch);
-        match Pin::new(&mut *leg).poll_read(cx, &mut into) {
-            Poll::Pending => return false,
-            Poll::Ready(Ok(())) if !into.filled().is_empty() => {}
-            Poll::Ready(_) => return true,
         }
     }
 }

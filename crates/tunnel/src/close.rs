@@ -53,12 +53,12 @@ mod tests {
             (b"\x0f\xa1", Ok(4001)),
             (b"\x03", Err(Violation::CloseLength)),
             (b"\x00\x00", Err(Violation::CloseCode)),
-            (b"\x03\xe7", Err(Violation::CloseCode)),  // 999
-            (b"\x03\xed", Err(Violation::CloseCode)),  // 1005
-            (b"\x03\xee", Err(Violation::CloseCode)),  // 1006
-            (b"\x03\xf7", Err(Violation::CloseCode)),  // 1015
-            (b"\x07\xd0", Err(Violation::CloseCode)),  // 2000
-            (b"\x13\x88", Err(Violation::CloseCode)),  // 5000
+            (b"\x03\xe7", Err(Violation::CloseCode)), // 999
+            (b"\x03\xed", Err(Violation::CloseCode)), // 1005
+            (b"\x03\xee", Err(Violation::CloseCode)), // 1006
+            (b"\x03\xf7", Err(Violation::CloseCode)), // 1015
+            (b"\x07\xd0", Err(Violation::CloseCode)), // 2000
+            (b"\x13\x88", Err(Violation::CloseCode)), // 5000
             (b"\x03\xe8\xff", Err(Violation::CloseReason)),
         ] {
             assert_eq!(parse(payload), code, "{payload:?}");

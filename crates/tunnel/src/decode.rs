@@ -224,7 +224,8 @@ impl Decoder {
             return Err(Violation::LongControl);
         }
         let (opcode, key, want) = (head.opcode, head.key, head.length as usize);
-        self.state = State::Control(Box::new(Control { opcode, key, bytes: [0; MAX_CONTROL], have: 0, want }));
+        self.state =
+            State::Control(Box::new(Control { opcode, key, bytes: [0; MAX_CONTROL], have: 0, want }));
         if want == 0 { self.end_control(out) } else { Ok(()) }
     }
 

@@ -97,7 +97,7 @@ impl Outgoing {
         if self.unflushed {
             let flushed = ready!(Pin::new(wire).poll_flush(cx));
             self.unflushed = false;
-            return Poll::Ready(self.check(flushed));
+            return self.checked(flushed);
         }
         match self.source {
             Source::Open => self.read(cx, local, now, see),
@@ -144,7 +144,7 @@ impl Outgoing {
                 self.frame = None;
             }
         });
-        Poll::Ready(self.check(result))
+        self.checked(result)
     }
 
     /// Takes what is owed next into progress. After our Close nothing more is said.
@@ -173,16 +173,17 @@ impl Outgoing {
                 self.close_sent_at = self.closing.then_some(now);
             }
         });
-        Poll::Ready(self.check(result))
+        self.checked(result)
     }
 
     /// A failed write breaks this direction only; the other one finds out what became of the peer.
-    fn check(&mut self, result: io::Result<()>) {
+    fn checked(&mut self, result: io::Result<()>) -> Poll<()> {
         if result.is_err() {
             self.broken = true;
             self.frame = None;
             self.control = Vec::new();
         }
+        Poll::Ready(())
     }
 
     pub(super) fn owe_pong(&mut self, payload: Vec<u8>) {

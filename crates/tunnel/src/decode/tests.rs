@@ -84,7 +84,8 @@ fn frames_are_judged_as_the_rfc_says() {
     let frame = |first: u8, key, payload: &[u8]| Raw { first, key, payload: payload.to_vec() }.bytes();
     let v = |violation| Some(End::Violation(violation));
     let server = Role::Server;
-    let table: &[(&str, Role, Vec<u8>, &[u8], Option<End>)] = &[
+    type Row = (&'static str, Role, Vec<u8>, &'static [u8], Option<End>);
+    let table: &[Row] = &[
         ("binary", server, frame(0x82, k, b"hi"), b"hi", None),
         ("empty binary", server, frame(0x82, k, b""), b"", None),
         ("from a server", Role::Client, frame(0x82, None, b"hi"), b"hi", None),
@@ -214,7 +215,9 @@ fn oracle(role: Role, stream: &[u8]) -> (Vec<u8>, bool) {
         match socket.read() {
             Ok(Message::Binary(bytes)) => payload.extend_from_slice(&bytes),
             Ok(_) => {}
-            Err(Error::ConnectionClosed | Error::AlreadyClosed | Error::Io(_) | Error::Capacity(_)) => return (payload, false),
+            Err(Error::ConnectionClosed | Error::AlreadyClosed | Error::Io(_) | Error::Capacity(_)) => {
+                return (payload, false);
+            }
             Err(Error::Protocol(e)) => {
                 use tokio_tungstenite::tungstenite::error::ProtocolError;
                 let cut = matches!(e, ProtocolError::ResetWithoutClosingHandshake);
@@ -233,7 +236,8 @@ fn payload() -> impl Strategy<Value = Vec<u8>> {
 /// A well-formed stream: messages of one or more fragments with control frames between, and its payload.
 fn stream(role: Role) -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
     let control = prop_oneof![Just(0x89u8), Just(0x8au8)];
-    let part = (payload(), prop::option::weighted(0.2, (control, prop::collection::vec(any::<u8>(), 0..125))));
+    let part =
+        (payload(), prop::option::weighted(0.2, (control, prop::collection::vec(any::<u8>(), 0..125))));
     let message = prop::collection::vec(part, 1..5);
     (prop::collection::vec(message, 0..6), any::<[u8; 4]>()).prop_map(move |(messages, key)| {
         let key = (role == Role::Server).then_some(key);
