@@ -1,3 +1,4 @@
 //! Being a well-behaved process: flag units, logs, listening, accepting, stopping.
 
+pub mod inherit;
 pub mod listen;
