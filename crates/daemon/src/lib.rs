@@ -2,3 +2,4 @@
 
 pub mod inherit;
 pub mod listen;
+pub mod log;

@@ -1,0 +1,5 @@
+//! Logs: one event, one line.
+
+mod limited;
+
+pub use limited::Limited;
