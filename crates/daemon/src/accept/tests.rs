@@ -1,0 +1,93 @@
+use super::*;
+use crate::listen;
+use std::fs::File;
+use std::net::SocketAddr;
+use tokio::sync::mpsc;
+
+async fn listening(address: &str) -> Listener {
+    listen::bind(&address.parse().unwrap()).await.unwrap().remove(0)
+}
+
+#[tokio::test]
+async fn hands_over_every_connection_until_stopped() {
+    let listener = listening(":0").await;
+    let port = listener.tcp_addr().unwrap().unwrap().port();
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let stop = CancellationToken::new();
+    let (sender, mut accepted) = mpsc::unbounded_channel();
+    let serving = tokio::spawn(serve(listener, stop.clone(), move |a| sender.send(a).unwrap()));
+    for _ in 0..3 {
+        let client = TcpStream::connect(address).await.unwrap();
+        let Accepted { stream: Stream::Tcp(_), peer } = accepted.recv().await.unwrap() else { panic!("TCP") };
+        assert_eq!(peer, Peer::Tcp(client.local_addr().unwrap()), "folded to IPv4");
+    }
+    stop.cancel();
+    serving.await.unwrap();
+    assert!(TcpStream::connect(address).await.is_err(), "the listener is closed");
+}
+
+#[tokio::test]
+async fn accepts_on_a_unix_socket_and_removes_it() {
+    let path = std::env::temp_dir().join(format!("daemon-accept-{}", std::process::id()));
+    let listener = listening(&format!("unix:{}", path.display())).await;
+    let stop = CancellationToken::new();
+    let (sender, mut accepted) = mpsc::unbounded_channel();
+    let serving = tokio::spawn(serve(listener, stop.clone(), move |a| sender.send(a).unwrap()));
+    let _client = UnixStream::connect(&path).await.unwrap();
+    assert!(matches!(accepted.recv().await.unwrap(), Accepted { stream: Stream::Unix(_), peer: Peer::Unix }));
+    stop.cancel();
+    serving.await.unwrap();
+    assert!(!path.exists());
+}
+
+/// Descriptors belong to the whole process, so it is done in one of its own: this test binary again.
+#[test]
+fn survives_a_lack_of_descriptors() {
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "accept::tests::without_descriptors", "--nocapture"])
+        .env("DAEMON_TEST_DESCRIPTORS", "none")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success() && text.contains("accepted after all"), "{text}");
+}
+
+/// The child of [`survives_a_lack_of_descriptors`]; without its variable there is nothing to do.
+#[tokio::test(start_paused = true)]
+async fn without_descriptors() {
+    if std::env::var_os("DAEMON_TEST_DESCRIPTORS").is_none() {
+        return;
+    }
+    let listener = listening("127.0.0.1:0").await;
+    let address = listener.tcp_addr().unwrap().unwrap();
+    let _client = std::net::TcpStream::connect(address).unwrap();
+    let hoard = every_descriptor();
+    assert_eq!(accept(&listener).await.unwrap_err().raw_os_error(), Some(24), "EMFILE");
+
+    let (sender, mut accepted) = mpsc::unbounded_channel();
+    let serving = tokio::spawn(serve(listener, CancellationToken::new(), move |a| sender.send(a).unwrap()));
+    // The clock is paused: it moves only while the loop sleeps, so an hour is a few thousand attempts.
+    tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
+    assert!(!serving.is_finished() && accepted.is_empty());
+    drop(hoard);
+    accepted.recv().await.unwrap();
+    println!("accepted after all");
+}
+
+fn every_descriptor() -> Vec<File> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let low = Rlimit { current: Some(64), ..getrlimit(Resource::Nofile) };
+    setrlimit(Resource::Nofile, low).unwrap();
+    std::iter::from_fn(|| File::open("/dev/null").ok()).collect()
+}
+
+#[test]
+fn knows_whose_error_it_is() {
+    use rustix::io::Errno;
+    for errno in [Errno::CONNABORTED, Errno::PERM, Errno::HOSTUNREACH] {
+        assert!(of_one_connection(&errno.into()), "{errno}");
+    }
+    for errno in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::BADF, Errno::INVAL] {
+        assert!(!of_one_connection(&errno.into()), "{errno}");
+    }
+}
