@@ -4,3 +4,4 @@ pub mod accept;
 pub mod inherit;
 pub mod listen;
 pub mod log;
+pub mod stop;

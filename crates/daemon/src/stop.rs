@@ -1,0 +1,188 @@
+//! Stopping, as a value passed down: tokens to hear, a tracker to wait on, one deadline at the top.
+
+use std::io;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What a task that was told to end at once still gets, for its last frame and its log line.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How the process stops. Clones are the same stop.
+#[derive(Debug, Clone)]
+pub struct Stop {
+    /// Cancelled first: accept nothing new, turn readiness false, let what is open go on.
+    pub draining: CancellationToken,
+    /// Cancelled at the deadline or by a second signal: end what is open.
+    pub now: CancellationToken,
+    /// What is waited for. Only what the noun of [`Stop::on_signals`] counts belongs in here, no accept loop.
+    pub tracker: TaskTracker,
+    forced: Arc<OnceLock<How>>,
+}
+
+/// How a drain ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// Everything that was open ended by itself.
+    AllEnded,
+    /// The shutdown timeout passed.
+    Deadline,
+    /// SIGTERM or SIGINT came once more.
+    SecondSignal,
+}
+
+impl Stop {
+    /// A stop that only its tokens bring about; for tests, and for programs inside programs.
+    pub fn manual() -> Self {
+        Stop {
+            draining: CancellationToken::new(),
+            now: CancellationToken::new(),
+            tracker: TaskTracker::new(),
+            forced: Arc::default(),
+        }
+    }
+
+    /// A stop that SIGTERM and SIGINT bring about: the first one drains, for `shutdown_timeout` at most, a
+    /// second one ends. `noun` is what is open, in the plural, for the one log line: "tunnels".
+    ///
+    /// The signals are caught from now on, before anything is bound. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// If the handlers cannot be installed.
+    pub fn on_signals(shutdown_timeout: Duration, noun: &'static str) -> io::Result<Self> {
+        let mut signals = Signals::caught()?;
+        let stop = Stop::manual();
+        let obeying = stop.clone();
+        tokio::spawn(async move {
+            let first = signals.next().await;
+            obeying.drain(first, noun);
+            let how = tokio::select! {
+                _ = signals.next() => How::SecondSignal,
+                () = tokio::time::sleep(shutdown_timeout) => How::Deadline,
+            };
+            obeying.end(how);
+        });
+        Ok(stop)
+    }
+
+    fn drain(&self, signal: &'static str, noun: &str) {
+        let open = self.tracker.len();
+        tracing::info!(signal, open, "signal received, draining: {open} {noun} open; once more ends them");
+        self.draining.cancel();
+    }
+
+    fn end(&self, how: How) {
+        let _ = self.forced.set(how);
+        self.now.cancel();
+    }
+
+    /// Waits until the process may end: first for the drain to begin, then until all that is tracked has
+    /// ended, or was told to end at once and had a second to do it.
+    pub async fn drained(&self) -> How {
+        self.draining.cancelled().await;
+        self.tracker.close();
+        tokio::select! {
+            () = self.tracker.wait() => {}
+            () = self.now.cancelled() => {
+                let _ = tokio::time::timeout(LAST_WORDS, self.tracker.wait()).await;
+            }
+        }
+        if !self.now.is_cancelled() {
+            return How::AllEnded;
+        }
+        // Who cancels `now` by hand stands for the second signal.
+        self.forced.get().copied().unwrap_or(How::SecondSignal)
+    }
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn caught() -> io::Result<Self> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::process;
+    use tokio::sync::oneshot;
+
+    #[tokio::test(start_paused = true)]
+    async fn ends_when_all_have_ended() {
+        let stop = Stop::manual();
+        let (finish, finished) = oneshot::channel::<()>();
+        stop.tracker.spawn(finished);
+        let drained = tokio::spawn({
+            let stop = stop.clone();
+            async move { stop.drained().await }
+        });
+        stop.draining.cancel();
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        assert!(!drained.is_finished());
+        finish.send(()).unwrap();
+        assert_eq!(drained.await.unwrap(), How::AllEnded);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_does_not_listen_delays_the_end_a_second() {
+        let stop = Stop::manual();
+        stop.tracker.spawn(std::future::pending::<()>());
+        stop.draining.cancel();
+        stop.end(How::Deadline);
+        let asked = tokio::time::Instant::now();
+        assert_eq!(stop.drained().await, How::Deadline);
+        assert_eq!(asked.elapsed(), LAST_WORDS);
+    }
+
+    /// Signals go to the whole process, so each case is a process of its own: this test binary again.
+    #[test]
+    fn obeys_signals() {
+        for (case, expected) in [("idle", "AllEnded"), ("once", "Deadline"), ("twice", "SecondSignal")] {
+            let child = std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "stop::tests::signalled", "--nocapture"])
+                .env("DAEMON_TEST_STOP", case)
+                .output()
+                .unwrap();
+            let text = String::from_utf8_lossy(&child.stdout);
+            assert!(
+                child.status.success() && text.contains(&format!("ended by {expected}")),
+                "{case}: {text}"
+            );
+        }
+    }
+
+    /// The child of [`obeys_signals`]; without its variable there is nothing to do.
+    #[tokio::test]
+    async fn signalled() {
+        let Ok(case) = std::env::var("DAEMON_TEST_STOP") else { return };
+        let timeout = if case == "once" { Duration::from_millis(1) } else { Duration::from_secs(3600) };
+        let stop = Stop::on_signals(timeout, "tasks").unwrap();
+        if case != "idle" {
+            stop.tracker.spawn(stop.now.clone().cancelled_owned());
+        }
+        process::kill_process(process::getpid(), process::Signal::TERM).unwrap();
+        stop.draining.cancelled().await;
+        if case == "twice" {
+            process::kill_process(process::getpid(), process::Signal::INT).unwrap();
+        }
+        println!("ended by {:?}", stop.drained().await);
+    }
+}
