@@ -1,7 +1,10 @@
 //! Being a well-behaved process: flag units, logs, listening, accepting, stopping.
 
 pub mod accept;
+mod go_duration;
 pub mod inherit;
 pub mod listen;
 pub mod log;
 pub mod stop;
+
+pub use go_duration::{GoDuration, InvalidDuration};
