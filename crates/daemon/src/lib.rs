@@ -3,6 +3,7 @@
 pub mod accept;
 mod go_duration;
 pub mod inherit;
+pub mod limits;
 pub mod listen;
 pub mod log;
 pub mod stop;
