@@ -1,6 +1,7 @@
 //! Being a well-behaved process: flag units, logs, listening, accepting, stopping.
 
 pub mod accept;
+pub mod argv;
 mod go_duration;
 pub mod inherit;
 pub mod limits;
