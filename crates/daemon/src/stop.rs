@@ -1,5 +1,6 @@
 //! Stopping, as a value passed down: tokens to hear, a tracker to wait on, one deadline at the top.
 
+use std::fmt;
 use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -32,6 +33,17 @@ pub enum How {
     Deadline,
     /// SIGTERM or SIGINT came once more.
     SecondSignal,
+}
+
+/// For the last line of the log.
+impl fmt::Display for How {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            How::AllEnded => "everything has ended",
+            How::Deadline => "the shutdown timeout has passed",
+            How::SecondSignal => "a second signal came",
+        })
+    }
 }
 
 impl Stop {
