@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod argv;
+pub mod exit;
 mod go_duration;
 pub mod inherit;
 pub mod limits;
