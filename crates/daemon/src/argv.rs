@@ -1,9 +1,11 @@
 //! Command lines written for Go's flag package, read by clap.
 //!
-//! [`parse`] is all a program needs; its flags stay plain clap: `bool` fields become Go's switches.
+//! [`parse`] is all a program needs; its flags stay plain clap. A field of type `bool` becomes a switch, and
+//! so does `Option<bool>`, which tells a flag that says false from one that is not given.
 
 mod spelling;
 
+use std::any::TypeId;
 use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, Command, Parser};
@@ -29,20 +31,25 @@ pub fn go_style(command: Command) -> Command {
 
 fn go_flag(arg: Arg) -> Arg {
     let named = arg.get_long().is_some() || arg.get_short().is_some();
+    let of_bools = arg.get_value_parser().type_id() == TypeId::of::<bool>();
     match arg.get_action() {
-        // `--flag true` is a flag and an argument, as in Go, hence the equals sign.
-        ArgAction::SetTrue => arg
-            .action(ArgAction::Set)
-            .num_args(0..=1)
-            .require_equals(true)
-            .value_name("BOOL")
-            .default_missing_value("true")
-            .default_value("false")
-            .hide_default_value(true)
-            .value_parser(go_bool),
+        ArgAction::SetTrue if arg.get_default_values().is_empty() => switch(arg).default_value("false"),
+        ArgAction::SetTrue => switch(arg),
+        ArgAction::Set if named && of_bools => switch(arg),
         action if named && action.takes_values() => arg.allow_hyphen_values(true),
         _ => arg,
     }
+}
+
+/// `--flag true` is a flag and an argument, as in Go, hence the equals sign.
+fn switch(arg: Arg) -> Arg {
+    arg.action(ArgAction::Set)
+        .num_args(0..=1)
+        .require_equals(true)
+        .value_name("BOOL")
+        .default_missing_value("true")
+        .hide_default_value(true)
+        .value_parser(go_bool)
 }
 
 /// Why a text is no boolean.
@@ -82,6 +89,10 @@ mod tests {
         #[arg(short)]
         quiet: bool,
         #[arg(long)]
+        resume: Option<bool>,
+        #[arg(long, default_value_t = true)]
+        keep: bool,
+        #[arg(long)]
         dump_tcp: Option<u8>,
         file: Option<String>,
         #[command(subcommand)]
@@ -111,6 +122,7 @@ mod tests {
 
     #[test]
     fn reads_what_go_read() {
+        assert!(defaults().keep && !defaults().enable_compression && defaults().resume.is_none());
         let seconds = |n| GoDuration(std::time::Duration::from_secs(n));
         let text = |s: &str| s.to_owned();
         let on = || Args { enable_compression: true, ..defaults() };
@@ -129,6 +141,8 @@ mod tests {
             ("--enable_compression=1 --enable_compression=FALSE", defaults()),
             ("-enable_compression false", Args { file: Some(text("false")), ..on() }),
             ("-q=true -q=0", defaults()),
+            ("-resume -keep", Args { resume: Some(true), ..defaults() }),
+            ("--resume=0 --keep=false", Args { resume: Some(false), keep: false, ..defaults() }),
             ("-- -dump_tcp", Args { file: Some(text("-dump_tcp")), ..defaults() }),
             (
                 "-dump_tcp 1 check -dry_run a_b",
