@@ -23,7 +23,8 @@ async fn hands_over_every_connection_until_stopped() {
     }
     stop.cancel();
     serving.await.unwrap();
-    assert!(TcpStream::connect(address).await.is_err(), "the listener is closed");
+    // Closed, but a child that another test forks may hold a copy until it executes.
+    while TcpStream::connect(address).await.is_ok() {}
 }
 
 #[tokio::test]

@@ -166,7 +166,8 @@ mod tests {
     async fn replaces_a_socket_that_nobody_answers_on() {
         let directory = Directory::new();
         let path = directory.0.join("s");
-        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        let silent = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        silent.bind(&SockAddr::unix(&path).unwrap()).unwrap();
         let _listener = bind(&path).unwrap();
         UnixStream::connect(&path).unwrap();
         assert_eq!(directory.names(), ["s"]);
