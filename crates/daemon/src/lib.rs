@@ -1,4 +1,19 @@
 //! Being a well-behaved process: flag units, logs, listening, accepting, stopping.
+//!
+//! What goes in is a command line, an environment and signals; what comes out is accepted connections, a
+//! stop that everything hears, log lines and an exit code. Nothing here knows what is carried.
+//!
+//! ```text
+//! argv::parse ─► log::init ─► limits::raise_descriptors
+//!                   │
+//!                   ▼
+//!    inherit::from_process, else listen::bind ─► Listener ─► accept::serve ─► Accepted ─► your task
+//!                                                                ▲                          │
+//!    SIGTERM, SIGINT ─► stop::Stop ─── draining ─────────────────┴── now ───────────────────┤
+//!                           │                                                               │
+//!                           └─ drained ◄───────────── tracker ◄─────────────────────────────┘
+//!                                 └─► exit::Failure ─► exit code
+//! ```
 
 pub mod accept;
 pub mod argv;
