@@ -1,1 +1,24 @@
 //! Keys and JSON Web Tokens: load, verify, sign.
+//!
+//! In go the bytes of a PEM file, the values of `Authorization` headers and the time; out come the
+//! identity in a token, or the one reason for which it is refused. Nothing here touches a socket, a
+//! file or the clock.
+//!
+//! ```text
+//! PEM ──► PublicKey ──► KeySet ───────────────┐
+//! Authorization ──► bearer ──► Unverified ──► verify(keys, policy, now) ──► Verified
+//!                               │ size, alphabet, base64url, JOSE header, claims
+//!                               ▼                                    or ──► Refused::code()
+//! PEM ──► PrivateKey ──► sign(kid, claims) ──► token
+//! ```
+//!
+//! A token is a JSON Web Signature in compact form (RFC 7515 §3.1) whose payload is a claims set
+//! (RFC 7519 §4). The policy is narrower than the RFCs: what is not needed is refused. Every cheap
+//! check comes before the first signature check.
+//!
+//! The modules in reading order: `bearer`, `compact`, `json`, `jose`, `claims`, `policy`, `verify`,
+//! `keyset`, then `key` and `algorithm`.
+
+mod algorithm;
+
+pub use algorithm::{Algorithm, UnknownAlgorithm};
