@@ -20,5 +20,7 @@
 //! `keyset`, then `key` and `algorithm`.
 
 mod algorithm;
+mod refused;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use refused::Refused;
