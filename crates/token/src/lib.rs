@@ -20,7 +20,11 @@
 //! `keyset`, then `key` and `algorithm`.
 
 mod algorithm;
+mod bearer;
+mod compact;
 mod refused;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use bearer::{Bare, Bearer, bearer};
+pub use compact::MAX_TOKEN;
 pub use refused::Refused;
