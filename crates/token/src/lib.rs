@@ -22,6 +22,7 @@
 mod algorithm;
 mod bearer;
 mod compact;
+mod json;
 mod refused;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
