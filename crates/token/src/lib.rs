@@ -22,6 +22,7 @@
 mod algorithm;
 mod bearer;
 mod compact;
+mod jose;
 mod json;
 mod refused;
 
