@@ -21,12 +21,15 @@
 
 mod algorithm;
 mod bearer;
+mod claims;
 mod compact;
 mod jose;
 mod json;
+mod policy;
 mod refused;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use bearer::{Bare, Bearer, bearer};
 pub use compact::MAX_TOKEN;
+pub use policy::Policy;
 pub use refused::Refused;
