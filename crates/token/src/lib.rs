@@ -25,11 +25,13 @@ mod claims;
 mod compact;
 mod jose;
 mod json;
+mod key;
 mod policy;
 mod refused;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use bearer::{Bare, Bearer, bearer};
 pub use compact::MAX_TOKEN;
+pub use key::{KeyError, KeyKind, PublicKey, SignError};
 pub use policy::Policy;
 pub use refused::Refused;
