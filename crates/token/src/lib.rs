@@ -26,12 +26,16 @@ mod compact;
 mod jose;
 mod json;
 mod key;
+mod keyset;
 mod policy;
 mod refused;
+mod verify;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use bearer::{Bare, Bearer, bearer};
 pub use compact::MAX_TOKEN;
 pub use key::{KeyError, KeyKind, PublicKey, SignError};
+pub use keyset::{Key, KeySet, KeySetError, MAX_TRIED};
 pub use policy::Policy;
 pub use refused::Refused;
+pub use verify::{Unverified, Verified, verify};
