@@ -5,8 +5,10 @@ mod curve;
 mod der;
 mod error;
 mod pem;
+mod private;
 mod public;
 mod rsa;
 
 pub use error::{KeyError, SignError};
+pub use private::{NewKey, PrivateKey};
 pub use public::{KeyKind, PublicKey};

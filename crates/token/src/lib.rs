@@ -34,7 +34,7 @@ mod verify;
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use bearer::{Bare, Bearer, bearer};
 pub use compact::MAX_TOKEN;
-pub use key::{KeyError, KeyKind, PublicKey, SignError};
+pub use key::{KeyError, KeyKind, NewKey, PrivateKey, PublicKey, SignError};
 pub use keyset::{Key, KeySet, KeySetError, MAX_TRIED};
 pub use policy::Policy;
 pub use refused::Refused;
