@@ -110,3 +110,38 @@ impl<'de> Visitor<'de> for Strict<'_> {
         Ok(Value::Object(map))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_value_as_serde_json_where_it_is_taken() {
+        let rows = [
+            "{}",
+            r#" {"a":null,"b":[true,false,[]],"c":{"d":-1,"e":18446744073709551615,"f":1.5e3,"g":"\u00e9\n"}} "#,
+            r#"{"":1," ":2,"a":{"a":{"a":1}}}"#,
+            r#"{"a":123456789012345678901234567890,"b":-0.0,"c":5e-324}"#,
+        ];
+        for text in rows {
+            let ours = object(text.as_bytes(), 8).map(Value::Object);
+            assert_eq!(ours.ok(), serde_json::from_str(text).ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn depth_counts_the_outermost_object() {
+        let rows = [
+            ("{}", 1, true),
+            (r#"{"a":1}"#, 1, true),
+            (r#"{"a":[]}"#, 1, false),
+            (r#"{"a":[]}"#, 2, true),
+            (r#"{"a":[{}],"b":[]}"#, 2, false),
+            (r#"{"a":[{}],"b":[]}"#, 3, true),
+        ];
+        for (text, max_depth, taken) in rows {
+            let expected = if taken { None } else { Some(Refused::TooDeep) };
+            assert_eq!(object(text.as_bytes(), max_depth).err(), expected, "{text} {max_depth}");
+        }
+    }
+}

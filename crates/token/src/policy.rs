@@ -100,3 +100,55 @@ impl Policy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const T: u64 = 1_800_000_000;
+    const S: Duration = Duration::from_secs(1);
+    const NS: Duration = Duration::from_nanos(1);
+
+    fn from(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn dates(issued: Duration, expires: Duration, not_before: Option<Duration>) -> Dates {
+        Dates { issued, expires, not_before }
+    }
+
+    /// Leeway 30 s, freshness 60 s, at most 300 s long; each limit to the nanosecond.
+    #[test]
+    fn dates_are_checked_at_their_limits() {
+        let policy = Policy { freshness: Some(60 * S), max_lifetime: Some(300 * S), ..Policy::default() };
+        let now = from(T);
+        let rows = [
+            (dates(now, now + S, None), Ok(())),
+            (dates(now - S, now - 30 * S + NS, None), Ok(())),
+            (dates(now - S, now - 30 * S, None), Err(Refused::Expired)),
+            (dates(now + 30 * S, now + 60 * S, None), Ok(())),
+            (dates(now + 30 * S + NS, now + 60 * S, None), Err(Refused::Future)),
+            (dates(now, now + S, Some(now + 30 * S)), Ok(())),
+            (dates(now, now + S, Some(now + 30 * S + NS)), Err(Refused::NotYet)),
+            (dates(now - 90 * S, now + S, None), Ok(())),
+            (dates(now - 90 * S - NS, now + S, None), Err(Refused::TooOld)),
+            (dates(now, now + 300 * S, None), Ok(())),
+            (dates(now, now + 300 * S + NS, None), Err(Refused::Lifetime)),
+        ];
+        for (dates, expected) in rows {
+            assert_eq!(policy.check_dates(&dates, UNIX_EPOCH + now), expected, "{dates:?}");
+        }
+    }
+
+    #[test]
+    fn odd_clocks_and_odd_policies_do_not_panic() {
+        let good = dates(from(T), from(T + 60), None);
+        let before = UNIX_EPOCH - S;
+        assert_eq!(Policy::default().check_dates(&good, before), Err(Refused::Future));
+        let endless = Policy { leeway: Duration::MAX, freshness: Some(Duration::MAX), ..Policy::default() };
+        assert_eq!(endless.check_dates(&good, UNIX_EPOCH + from(T)), Ok(()));
+        let strict = Policy { leeway: Duration::ZERO, freshness: Some(Duration::ZERO), ..Policy::default() };
+        assert_eq!(strict.check_dates(&good, UNIX_EPOCH + from(T)), Ok(()));
+        assert_eq!(strict.check_dates(&good, UNIX_EPOCH + from(T) + NS), Err(Refused::TooOld));
+    }
+}

@@ -133,3 +133,14 @@ impl Verified {
         if same.any(|key| key.is_valid_at(now)) { Ok(()) } else { Err(Refused::KeyExpired) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{PrivateKey, PublicKey, Refused, Verified};
+
+    #[test]
+    fn tasks_may_share_them() {
+        fn shared<T: Send + Sync + 'static>() {}
+        shared::<(crate::KeySet, PublicKey, PrivateKey, Verified, Refused)>();
+    }
+}
