@@ -11,4 +11,6 @@ mod hostile_keys;
 mod keys;
 mod openssl;
 mod oracle;
+mod properties;
+mod round_trip;
 mod wrap;
