@@ -93,7 +93,7 @@ impl KeySet {
     }
 
     /// With a `kid`, the keys of that name and then those without one; without, all; of these, the
-    /// ones that allow the algorithm. An iterator of none is an error.
+    /// ones that allow the algorithm. None left is an error.
     pub(crate) fn candidates(
         &self,
         kid: Option<&str>,
@@ -118,3 +118,34 @@ impl KeySet {
 }
 
 pub(crate) type Candidates<'a> = std::vec::IntoIter<&'a Key>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{NewKey, PrivateKey};
+
+    #[test]
+    fn keys_of_the_kid_are_tried_first() {
+        let public = PrivateKey::generate(NewKey::Ed25519).unwrap().public().clone();
+        let key = |kid: Option<&str>, day| Key {
+            kid: kid.map(str::to_owned),
+            not_before: Some(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(day)),
+            ..Key::from(public.clone())
+        };
+        let set = KeySet::new(vec![
+            key(None, 0),
+            key(Some("a"), 1),
+            key(Some("b"), 2),
+            key(None, 3),
+            key(Some("a"), 4),
+        ]);
+        let set = set.unwrap();
+        let rows = [(None, vec![0, 1, 2, 3, 4]), (Some("a"), vec![1, 4, 0, 3]), (Some("c"), vec![0, 3])];
+        for (kid, expected) in rows {
+            let tried = set.candidates(kid, Algorithm::EdDsa).unwrap().map(|key| key.not_before.unwrap());
+            let tried: Vec<u64> =
+                tried.map(|time| time.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs()).collect();
+            assert_eq!(tried, expected, "{kid:?}");
+        }
+    }
+}
