@@ -8,14 +8,22 @@ pub enum KeyError {
     NoPem,
     /// DER without PEM around it
     #[error(
-        "this is DER, not PEM; convert it: openssl pkey -inform DER -in KEY (with -pubin for a public key)"
+        "this is DER, not PEM; convert it: openssl pkey -inform DER -in KEY (with -pubin for a public \
+         key; a certificate: openssl x509 -inform DER -in CERT)"
     )]
     BareDer,
     /// An OpenSSH public key
-    #[error("this is an OpenSSH public key; convert it: ssh-keygen -e -m PKCS8 -f KEY")]
+    #[error(
+        "this is an OpenSSH public key; convert it: ssh-keygen -e -m PKCS8 -f KEY (Ed25519 it cannot \
+         convert; make a new key: openssl genpkey -algorithm ED25519 -out KEY)"
+    )]
     OpenSshPublic,
-    /// An OpenSSH private key
-    #[error("this is an OpenSSH private key; convert a copy of it: ssh-keygen -p -m PKCS8 -f KEY")]
+    /// An OpenSSH private key, whichever half was wanted
+    #[error(
+        "this is an OpenSSH private key; the public key in it: ssh-keygen -e -m PKCS8 -f KEY; to sign, \
+         convert a copy: ssh-keygen -p -m PKCS8 -f COPY (Ed25519 it cannot convert; make a new key: \
+         openssl genpkey -algorithm ED25519 -out KEY)"
+    )]
     OpenSshPrivate,
     /// A PEM block that is cut off or has bad base64
     #[error("a PEM block is damaged: its base64 or its END line; copy the key again")]
@@ -37,17 +45,20 @@ pub enum KeyError {
     RsaBits(usize),
     /// An RSA exponent that is even or below 65537
     #[error(
-        "this RSA key's public exponent is even or below 65537; make a new key: openssl genrsa -out KEY 3072"
+        "this RSA key's public exponent is even or below 65537; make a new key: \
+         openssl genrsa -out KEY 3072"
     )]
     RsaExponent,
-    /// Another curve than P-256, P-384, P-521, or a curve given by its parameters (then empty)
+    /// Another curve than P-256, P-384, P-521, or a curve given by its parameters
     #[error(
-        "this EC key is on another curve than P-256, P-384 or P-521 ({0}); make a new key: openssl ecparam -name prime256v1 -genkey -noout -out KEY"
+        "this EC key is on another curve than P-256, P-384 or P-521 ({0}); make a new key: \
+         openssl ecparam -name prime256v1 -genkey -noout -out KEY"
     )]
     Curve(String),
     /// An EC point that is not in the uncompressed form
     #[error(
-        "this EC key's point is compressed; write it out: openssl ec -pubin -in KEY -pubout -conv_form uncompressed"
+        "this EC key's point is compressed; write it out: \
+         openssl ec -pubin -in KEY -pubout -conv_form uncompressed"
     )]
     CompressedPoint,
     /// Another kind of key, by its object identifier
@@ -55,7 +66,8 @@ pub enum KeyError {
     Kind(String),
     /// DER, but neither a key nor a certificate
     #[error(
-        "the PEM block holds neither a key nor a certificate; give RSA, EC or Ed25519 as PKCS#1, PKCS#8, SEC1, SPKI or X.509"
+        "the PEM block holds neither a key nor a certificate; give RSA, EC or Ed25519 as PKCS#1, PKCS#8, \
+         SEC1, SPKI or X.509"
     )]
     NotAKey,
     /// The right form with impossible numbers in it

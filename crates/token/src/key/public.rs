@@ -73,7 +73,7 @@ impl PublicKey {
                 Err(KeyError::Private)
             }
             Shape::Parameters => Err(KeyError::NotAKey),
-            Shape::Unknown if der.starts_with(pem::OPENSSH_MAGIC) => Err(KeyError::Private),
+            Shape::Unknown if der.starts_with(pem::OPENSSH_MAGIC) => Err(KeyError::OpenSshPrivate),
             Shape::Unknown => Err(KeyError::NotAKey),
         }
     }

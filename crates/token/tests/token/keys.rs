@@ -50,6 +50,15 @@ fn certificates_bring_their_validity() {
     }
 }
 
+/// Version 1 is said by leaving the version out.
+#[test]
+fn certificates_of_version_1_are_read() {
+    let [from, to] = [utc_time("260101000000Z"), utc_time("300101000000Z")];
+    let key = PublicKey::from_pem(pem("CERTIFICATE", &certificate_v1(&spki_of(&ED), &from, &to)).as_bytes())
+        .unwrap();
+    assert_eq!(key.fingerprint(), ED.public().fingerprint());
+}
+
 #[test]
 fn text_around_the_block_is_allowed() {
     let block = pem("PUBLIC KEY", &spki_of(&ED));
@@ -92,7 +101,7 @@ fn public_keys_that_are_refused() {
         ("PKCS#1 private", pkcs1_of(&RSA), Private),
         ("SEC1", sec1_of_p256(&P256, P256_ID), Private),
         ("encrypted", seq(&[&seq(&[RSA_ID]), &octets(b"secret")]), Private),
-        ("OpenSSH private", b"openssh-key-v1\0none".to_vec(), Private),
+        ("OpenSSH private", b"openssh-key-v1\0none".to_vec(), OpenSshPrivate),
         ("RSA 512", rsa(64, 0x80, f4), RsaBits(512)),
         ("RSA 1024", rsa(128, 0x80, f4), RsaBits(1024)),
         ("RSA 2047", rsa(256, 0x7f, f4), RsaBits(2047)),

@@ -53,11 +53,18 @@ pub(crate) fn spki(algorithm: &[&[u8]], key: &[u8]) -> Vec<u8> {
 /// A certificate with that SubjectPublicKeyInfo, valid between two DER times, with no names and an
 /// empty signature.
 pub(crate) fn certificate(spki: &[u8], not_before: &[u8], not_after: &[u8]) -> Vec<u8> {
-    let version = tlv(0xa0, &[&uint(&[2])]);
+    certificate_of(&tlv(0xa0, &[&uint(&[2])]), spki, not_before, not_after)
+}
+
+pub(crate) fn certificate_v1(spki: &[u8], not_before: &[u8], not_after: &[u8]) -> Vec<u8> {
+    certificate_of(&[], spki, not_before, not_after)
+}
+
+fn certificate_of(version: &[u8], spki: &[u8], not_before: &[u8], not_after: &[u8]) -> Vec<u8> {
     let algorithm = seq(&[ED25519_ID]);
     let name = seq(&[]);
     let validity = seq(&[not_before, not_after]);
-    let tbs = seq(&[&version, &uint(&[1]), &algorithm, &name, &validity, &name, spki]);
+    let tbs = seq(&[version, &uint(&[1]), &algorithm, &name, &validity, &name, spki]);
     seq(&[&tbs, &algorithm, &bits(&[])])
 }
 
