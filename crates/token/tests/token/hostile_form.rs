@@ -12,7 +12,6 @@ fn good() -> String {
 fn segments_and_alphabet() {
     let g = good();
     let [h, p, s]: [&str; 3] = g.split('.').collect::<Vec<_>>().try_into().unwrap();
-    let sealed = |header: &str, payload: &str| seal_segments(header, payload);
     let rows: Vec<(&str, String, &'static str, Oracle)> = vec![
         ("good", g.clone(), "ok", Agrees),
         ("empty", String::new(), "segments", Agrees),
@@ -39,16 +38,25 @@ fn segments_and_alphabet() {
         ("letters beyond ASCII", format!("{h}.{p}é.{s}"), "alphabet", Agrees),
         ("full-width letter", format!("{h}.{p}.Ａ{s}"), "alphabet", Agrees),
         ("JSON serialisation", r#"{"payload":"e30","signatures":[]}"#.into(), "alphabet", Agrees),
+    ];
+    judge(&Policy::default(), rows.into_iter().map(|(n, t, c, o)| (n.to_owned(), t, c, o)));
+}
+
+#[test]
+fn base64_and_signature() {
+    let g = good();
+    let [h, p, s]: [&str; 3] = g.split('.').collect::<Vec<_>>().try_into().unwrap();
+    let rows: Vec<(&str, String, &'static str, Oracle)> = vec![
         ("padding on the signature", format!("{g}=="), "alphabet", Agrees),
-        ("padding on the payload", sealed(h, &format!("{p}=")), "alphabet", Agrees),
-        ("plus for minus", sealed(h, "-_-_").replace('-', "+"), "alphabet", Agrees),
-        ("slash for underscore", sealed(h, "____").replace('_', "/"), "alphabet", Agrees),
-        ("a length base64 cannot have: header", sealed("e30aa", p), "base64", Agrees),
-        ("a length base64 cannot have: payload", sealed(h, "e30aa"), "base64", Agrees),
+        ("padding on the payload", seal_segments(h, &format!("{p}=")), "alphabet", Agrees),
+        ("plus for minus", seal_segments(h, "-_-_").replace('-', "+"), "alphabet", Agrees),
+        ("slash for underscore", seal_segments(h, "____").replace('_', "/"), "alphabet", Agrees),
+        ("a length base64 cannot have: header", seal_segments("e30aa", p), "base64", Agrees),
+        ("a length base64 cannot have: payload", seal_segments(h, "e30aa"), "base64", Agrees),
         ("a length base64 cannot have: signature", format!("{g}aaa"), "base64", Agrees),
         ("one letter as signature", format!("{h}.{p}.a"), "base64", Agrees),
-        ("loose bits in the header", sealed("e31", p), "base64", Agrees),
-        ("loose bits in the payload", sealed(h, "e31"), "base64", Agrees),
+        ("loose bits in the header", seal_segments("e31", p), "base64", Agrees),
+        ("loose bits in the payload", seal_segments(h, "e31"), "base64", Agrees),
         ("loose bits in the signature", loose(&g), "base64", Agrees),
         ("signature one byte short", shorter(&g), "signature", Agrees),
         (

@@ -76,6 +76,9 @@ fn text_around_the_block_is_allowed() {
     }
 }
 
+/// 65537
+const F4: &[u8] = &[1, 0, 1];
+
 /// An RSA SPKI whose numbers were never made by anybody; weakness is judged before all else.
 fn rsa(modulus_bytes: usize, first: u8, exponent: &[u8]) -> Vec<u8> {
     let mut modulus = vec![0xa5; modulus_bytes];
@@ -93,7 +96,6 @@ fn ec_point(first: u8, length: usize) -> Vec<u8> {
 #[test]
 fn public_keys_that_are_refused() {
     use KeyError::*;
-    let f4 = &[1, 0, 1];
     let explicit = seq(&[&uint(&[1])]);
     let rows: Vec<(&str, Vec<u8>, KeyError)> = vec![
         ("PKCS#8", pkcs8_of(&P256), Private),
@@ -102,17 +104,6 @@ fn public_keys_that_are_refused() {
         ("SEC1", sec1_of_p256(&P256, P256_ID), Private),
         ("encrypted", seq(&[&seq(&[RSA_ID]), &octets(b"secret")]), Private),
         ("OpenSSH private", b"openssh-key-v1\0none".to_vec(), OpenSshPrivate),
-        ("RSA 512", rsa(64, 0x80, f4), RsaBits(512)),
-        ("RSA 1024", rsa(128, 0x80, f4), RsaBits(1024)),
-        ("RSA 2047", rsa(256, 0x7f, f4), RsaBits(2047)),
-        ("RSA 8193", rsa(1025, 0x01, f4), RsaBits(8193)),
-        ("RSA 16384", rsa(2048, 0x80, f4), RsaBits(16384)),
-        ("RSA of nothing", spki(&[RSA_ID, NULL], &seq(&[&uint(&[0]), &uint(&[3])])), RsaBits(0)),
-        ("e = 1", rsa(256, 0x80, &[1]), RsaExponent),
-        ("e = 3", rsa(256, 0x80, &[3]), RsaExponent),
-        ("e = 65535", rsa(256, 0x80, &[0xff, 0xff]), RsaExponent),
-        ("e = 65538", rsa(256, 0x80, &[1, 0, 2]), RsaExponent),
-        ("e of 72 bits", rsa(256, 0x80, &[1, 0, 0, 0, 0, 0, 0, 0, 1]), RsaExponent),
         ("RSA-PSS key", spki(&[RSA_PSS_ID], &spki_of(&RSA)[24..]), Kind("1.2.840.113549.1.1.10".into())),
         ("Ed448", spki(&[ED448_ID], &[7; 57]), Kind("1.3.101.113".into())),
         ("X25519", spki(&[X25519_ID], &[7; 32]), Kind("1.3.101.110".into())),
@@ -132,7 +123,7 @@ fn public_keys_that_are_refused() {
         ("point off the curve", spki(&[EC_ID, P256_ID], &ec_point(4, 65)), Damaged),
         ("short point", spki(&[EC_ID, P256_ID], &ec_point(4, 64)), Damaged),
         ("RSA inside is no RSA", spki(&[RSA_ID, NULL], &[1, 2, 3]), NotAKey),
-        ("negative modulus", spki(&[RSA_ID, NULL], &seq(&[&tlv(2, &[&[0x80; 256]]), &uint(f4)])), NotAKey),
+        ("negative modulus", spki(&[RSA_ID, NULL], &seq(&[&tlv(2, &[&[0x80; 256]]), &uint(F4)])), NotAKey),
         ("something after", [spki_of(&ED), vec![0]].concat(), NotAKey),
         ("cut off", spki_of(&ED)[..40].to_vec(), NotAKey),
         ("empty", vec![], NotAKey),
@@ -145,10 +136,33 @@ fn public_keys_that_are_refused() {
         ),
         (
             "certificate of a weak key",
-            certificate(&rsa(128, 0x80, f4), &utc_time("260101000000Z"), &utc_time("300101000000Z")),
+            certificate(&rsa(128, 0x80, F4), &utc_time("260101000000Z"), &utc_time("300101000000Z")),
             RsaBits(1024),
         ),
     ];
+    all_refused(rows);
+}
+
+#[test]
+fn weak_rsa_keys_are_refused() {
+    use KeyError::*;
+    let rows: Vec<(&str, Vec<u8>, KeyError)> = vec![
+        ("RSA 512", rsa(64, 0x80, F4), RsaBits(512)),
+        ("RSA 1024", rsa(128, 0x80, F4), RsaBits(1024)),
+        ("RSA 2047", rsa(256, 0x7f, F4), RsaBits(2047)),
+        ("RSA 8193", rsa(1025, 0x01, F4), RsaBits(8193)),
+        ("RSA 16384", rsa(2048, 0x80, F4), RsaBits(16384)),
+        ("RSA of nothing", spki(&[RSA_ID, NULL], &seq(&[&uint(&[0]), &uint(&[3])])), RsaBits(0)),
+        ("e = 1", rsa(256, 0x80, &[1]), RsaExponent),
+        ("e = 3", rsa(256, 0x80, &[3]), RsaExponent),
+        ("e = 65535", rsa(256, 0x80, &[0xff, 0xff]), RsaExponent),
+        ("e = 65538", rsa(256, 0x80, &[1, 0, 2]), RsaExponent),
+        ("e of 72 bits", rsa(256, 0x80, &[1, 0, 0, 0, 0, 0, 0, 0, 1]), RsaExponent),
+    ];
+    all_refused(rows);
+}
+
+fn all_refused(rows: Vec<(&str, Vec<u8>, KeyError)>) {
     for (name, der, expected) in rows {
         for label in ["PUBLIC KEY", "CERTIFICATE"] {
             let error = PublicKey::from_pem(pem(label, &der).as_bytes()).unwrap_err();
