@@ -33,7 +33,7 @@ const SILENCE: Duration = Duration::from_secs(1);
 /// After the local end of file: the longest that the other direction is carried on.
 const LINGER: Duration = Duration::from_secs(10);
 /// How long stopping may take once it is ordered.
-const STOP: Duration = Duration::from_secs(1);
+const STOP: Duration = Duration::from_millis(500);
 /// A ping goes out after so long without a byte either way: load balancers cut idle connections.
 const IDLE: Duration = Duration::from_secs(25);
 
