@@ -13,6 +13,7 @@
 mod entry;
 mod escape;
 mod fields;
+mod flags;
 mod json;
 mod layer;
 mod limited;
@@ -29,6 +30,7 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
+pub use flags::LogArgs;
 use layer::Lines;
 pub use limited::Limited;
 
