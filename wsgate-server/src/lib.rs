@@ -1,1 +1,38 @@
-//! Accepts WebSocket upgrades and carries their bytes to private TCP services.
+//! `wsgate-server` accepts a WebSocket upgrade at `/proxy/{name}`, decides whether this caller may reach
+//! `name`, and carries bytes to a private TCP service.
+//!
+//! ```text
+//!  Args ─► Config ─► run(listeners)
+//!                      │ accept
+//!                      ▼
+//!   guarded ◄── connection ── hyper ── request
+//!  (deadlines)                          │ upgrade: is it one? ── origin ── draining?
+//!                                       │ identify (token) ── destination ── limits
+//!                                       ▼
+//!                                      dial ── 101 ── tunnel ⇄ destination ── Ended ── log line
+//! ```
+//!
+//! Whatever stops a request on the way is a [`refusal`]: an HTTP answer with a status, a word and a short
+//! text. Nothing is dialled before the caller is allowed.
+
+mod args;
+mod config;
+mod connection;
+mod destinations;
+mod dev;
+mod dump;
+mod guarded;
+mod identity;
+mod origin;
+mod protected;
+mod refusal;
+mod run;
+mod session;
+mod sockets;
+mod upgrade;
+
+pub use args::Args;
+pub use config::Config;
+pub use dev::Dev;
+pub use run::run;
+pub use sockets::Sockets;

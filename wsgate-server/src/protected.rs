@@ -1,0 +1,76 @@
+//! Protected mode: anonymous callers only from where strangers do not come from.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+/// Private networks and the ranges from which load balancers of one large cloud connect.
+const RANGES: [&str; 12] = [
+    "10.0.0.0/8",            // RFC 1918
+    "172.16.0.0/12",         // RFC 1918
+    "192.168.0.0/16",        // RFC 1918
+    "100.64.0.0/10",         // RFC 6598, carrier-grade NAT
+    "169.254.0.0/16",        // RFC 3927, link-local
+    "fc00::/7",              // RFC 4193, unique local
+    "fe80::/10",             // RFC 4291, link-local
+    "130.211.0.0/22",        // balancers
+    "35.191.0.0/16",         // balancers and their health checks
+    "2600:2d00:1:1::/64",    // balancers
+    "2600:2d00:1:b029::/64", // balancers and their health checks
+    "127.0.0.0/8",           // this host
+];
+
+/// Whether an anonymous caller may connect from `ip`; `None` is a unix socket. The address is the TCP
+/// peer's, never one that a header claims.
+pub(crate) fn is_taken_from(ip: Option<IpAddr>) -> bool {
+    let Some(ip) = ip.map(|ip| ip.to_canonical()) else { return true };
+    ip.is_loopback() || RANGES.iter().filter_map(|r| r.parse::<IpNet>().ok()).any(|net| net.contains(&ip))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_range_is_one() {
+        assert!(RANGES.iter().all(|range| range.parse::<IpNet>().is_ok()));
+    }
+
+    #[test]
+    fn private_addresses_pass_and_public_ones_do_not() {
+        assert!(is_taken_from(None));
+        for (ip, taken) in [
+            ("127.0.0.1", true),
+            ("127.255.0.1", true),
+            ("::1", true),
+            ("::ffff:127.0.0.1", true),
+            ("::ffff:10.1.2.3", true),
+            ("::ffff:203.0.113.1", false),
+            ("10.255.255.255", true),
+            ("11.0.0.0", false),
+            ("172.15.255.255", false),
+            ("172.16.0.0", true),
+            ("172.32.0.0", false),
+            ("192.168.1.1", true),
+            ("192.169.0.0", false),
+            ("100.64.0.1", true),
+            ("100.128.0.0", false),
+            ("169.254.1.1", true),
+            ("130.211.3.255", true),
+            ("130.211.4.0", false),
+            ("35.191.255.255", true),
+            ("35.192.0.0", false),
+            ("8.8.8.8", false),
+            ("203.0.113.1", false),
+            ("0.0.0.0", false),
+            ("fd00::1", true),
+            ("fe80::1", true),
+            ("2600:2d00:1:1::5", true),
+            ("2600:2d00:1:2::5", false),
+            ("2600:2d00:1:b029::5", true),
+            ("2001:db8::1", false),
+        ] {
+            assert_eq!(is_taken_from(Some(ip.parse().unwrap())), taken, "{ip}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Every way in which a request is refused, and the HTTP answer that each makes.
+
+use bytes::Bytes;
+use http::header::{self, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+use http_body_util::Full;
+use token::Refused;
+
+/// Tells our client that it is the gateway that refuses, and why; other parts of the way answer without it.
+pub(crate) const WORD: HeaderName = HeaderName::from_static("wsgate-refusal");
+
+/// Why a request goes no further. What a caller is told is a closed set of short texts; the reason goes
+/// to our log.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// A plain request where only an upgrade makes sense.
+    UpgradeRequired,
+    /// Not the upgrade of RFC 6455 section 4.2.1; what is wrong with it.
+    BadRequest(&'static str),
+    /// A web page that is not on the list.
+    Origin,
+    /// We are stopping.
+    Draining,
+    /// No token, or one that is not taken.
+    Credential(Refused),
+    /// Protected mode: an anonymous caller from a public address.
+    Protected,
+    /// The caller may connect, but there is no such destination.
+    UnknownDestination,
+    /// All connections are taken.
+    Limit,
+    /// The destination could not be reached.
+    DestinationRefused { name: String },
+    /// The destination did not answer in time.
+    DestinationTimeout { name: String },
+}
+
+impl Refusal {
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::Origin | Self::Protected => StatusCode::FORBIDDEN,
+            Self::Draining | Self::Limit => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Credential(_) => StatusCode::UNAUTHORIZED,
+            Self::UnknownDestination => StatusCode::NOT_FOUND,
+            Self::DestinationRefused { .. } => StatusCode::BAD_GATEWAY,
+            Self::DestinationTimeout { .. } => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+
+    /// The word in `Wsgate-Refusal`.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::UpgradeRequired => "upgrade-required",
+            Self::BadRequest(_) => "bad-request",
+            Self::Origin => "origin",
+            Self::Draining => "draining",
+            Self::Credential(_) => "credential",
+            Self::Protected => "forbidden",
+            Self::UnknownDestination => "unknown-destination",
+            Self::Limit => "limit",
+            Self::DestinationRefused { .. } => "destination-refused",
+            Self::DestinationTimeout { .. } => "destination-timeout",
+        }
+    }
+
+    /// What the caller is told.
+    fn text(&self) -> String {
+        match self {
+            Self::UpgradeRequired => "this is a WebSocket endpoint; connect with wsgate-client".into(),
+            Self::BadRequest(what) => format!("not a WebSocket upgrade: {what}"),
+            Self::Origin => "web pages of this origin may not connect (see --allowed-origin)".into(),
+            Self::Draining => "the gateway is stopping; try again".into(),
+            Self::Credential(Refused::NoAuthorization) => "a token is required".into(),
+            Self::Credential(_) => "token refused".into(),
+            Self::Protected => {
+                "anonymous callers are taken from private networks only (see --allow-anonymous)".into()
+            }
+            Self::UnknownDestination => "no such destination".into(),
+            Self::Limit => "too many connections; try again".into(),
+            Self::DestinationRefused { name } => format!("{name} could not be reached"),
+            Self::DestinationTimeout { name } => format!("{name} did not answer in time"),
+        }
+    }
+
+    /// What the log says beside the word.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::BadRequest(what) => what,
+            Self::Credential(refused) => refused.code(),
+            Self::Protected => "anonymous, and the address is public",
+            _ => "",
+        }
+    }
+
+    /// The answer.
+    pub(crate) fn response(&self) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::from(self.text() + "\n"));
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        headers.insert(WORD, HeaderValue::from_static(self.word()));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        match self {
+            Self::UpgradeRequired => {
+                headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+                headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            }
+            Self::BadRequest(_) => {
+                headers.insert(header::SEC_WEBSOCKET_VERSION, tunnel::handshake::VERSION);
+            }
+            Self::Credential(refused) => {
+                headers.insert(header::WWW_AUTHENTICATE, challenge(*refused));
+            }
+            Self::Draining | Self::Limit => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+/// RFC 6750 section 3: a caller that sent no token is told nothing more.
+fn challenge(refused: Refused) -> HeaderValue {
+    HeaderValue::from_static(match refused {
+        Refused::NoAuthorization => "Bearer realm=\"wsgate\"",
+        _ => "Bearer realm=\"wsgate\", error=\"invalid_token\"",
+    })
+}

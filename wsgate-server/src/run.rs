@@ -1,0 +1,91 @@
+//! The gateway from its first accept to its last tunnel.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use daemon::accept::{self, Accepted, Stream};
+use daemon::stop::Stop;
+use relay::Socket;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::{Config, Sockets, connection};
+
+/// What connections get to write their last answer when all tunnels have ended.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+/// What every connection shares.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    pub(crate) config: Config,
+    pub(crate) stop: Stop,
+    pub(crate) slots: Arc<Semaphore>,
+    /// Whether a new tunnel is refused while we drain: not if our sockets are inherited, since then only
+    /// connections come to us that were made before.
+    refuses_when_draining: bool,
+    opened: AtomicU64,
+}
+
+impl Gate {
+    pub(crate) fn is_draining(&self) -> bool {
+        self.stop.draining.is_cancelled()
+    }
+
+    pub(crate) fn refuses_new(&self) -> bool {
+        self.refuses_when_draining && self.is_draining()
+    }
+
+    /// The number of a request for a tunnel, from 1 on, for the log.
+    pub(crate) fn next_seq(&self) -> u64 {
+        self.opened.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+/// Serves `sockets` until `stop` has drained.
+///
+/// Inherited sockets are closed as soon as the drain begins: who started us has a successor accept. Our own
+/// go on being served until the last tunnel has ended, so that a balancer sees `/ready` turn 503 and a
+/// caller gets an answer.
+pub async fn run(config: Config, sockets: Sockets, stop: Stop) {
+    let gate = Arc::new(Gate {
+        slots: Arc::new(Semaphore::new(config.max_connections)),
+        config,
+        stop: stop.clone(),
+        refuses_when_draining: !sockets.inherited,
+        opened: AtomicU64::new(0),
+    });
+    let (deaf, closing) = (CancellationToken::new(), CancellationToken::new());
+    let connections = TaskTracker::new();
+    let accepting = TaskTracker::new();
+    for listener in sockets.listeners {
+        let (gate, closing, connections) = (gate.clone(), closing.clone(), connections.clone());
+        accepting.spawn(accept::serve(listener, deaf.clone(), move |Accepted { stream, peer }| {
+            let socket = match stream {
+                Stream::Tcp(stream) => Socket::from(stream),
+                Stream::Unix(stream) => Socket::from(stream),
+            };
+            connections.spawn(connection::serve(gate.clone(), socket, peer, closing.clone()));
+        }));
+    }
+    accepting.close();
+    stop.draining.cancelled().await;
+    if sockets.inherited {
+        deaf.cancel();
+        accepting.wait().await;
+        closing.cancel();
+        connections.close();
+        // What was accepted is served: it has the handshake's time to ask for a tunnel.
+        tokio::select! {
+            () = connections.wait() => {}
+            () = stop.now.cancelled() => {}
+        }
+    }
+    let how = stop.drained().await;
+    deaf.cancel();
+    closing.cancel();
+    connections.close();
+    let _ = tokio::time::timeout(LAST_ANSWERS, connections.wait()).await;
+    tracing::info!(%how, "stopped");
+}

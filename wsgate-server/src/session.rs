@@ -1,0 +1,212 @@
+//! A request for a tunnel: admitted step by step, dialled, upgraded, carried to its end.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, Result, anyhow};
+use bytes::Bytes;
+use daemon::accept::Peer;
+use http::{HeaderMap, Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::upgrade::{OnUpgrade, Parts};
+use hyper_util::rt::TokioIo;
+use percent_encoding::percent_decode_str;
+use relay::{Address, DialError, Ended, Socket};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use tunnel::{Role, Settings, Wire};
+
+use crate::guarded::Guarded;
+use crate::identity::Caller;
+use crate::refusal::Refusal;
+use crate::run::Gate;
+use crate::upgrade;
+
+/// The last control frames of a tunnel get so long when `--write-timeout` is off.
+const CONTROL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Answers a request for `/proxy/{name}`: with 101, after which the tunnel is on its way, or a refusal.
+pub(crate) async fn open(
+    gate: &Arc<Gate>,
+    mut request: Request<Incoming>,
+    peer: Peer,
+) -> Response<Full<Bytes>> {
+    let on_upgrade = hyper::upgrade::on(&mut request);
+    let mut about = About::new(gate.next_seq(), &request, peer);
+    let Admitted { key, address, slot } = match about.admit(gate, &request) {
+        Ok(admitted) => admitted,
+        Err(refusal) => return about.refused(&refusal, refusal.reason()),
+    };
+    let socket = match relay::dial(&address, gate.config.dial_timeout).await {
+        Ok(socket) => socket,
+        Err(error) => return about.refused(&unreachable(&error, &about), &format!("{:#}", anyhow!(error))),
+    };
+    tokio::spawn(carry(gate.clone(), about, on_upgrade, socket, slot));
+    upgrade::switching(&key)
+}
+
+/// What the log says of a session.
+struct About {
+    seq: u64,
+    peer: Peer,
+    forwarded_for: String,
+    destination: String,
+    caller: Option<Caller>,
+    upstream: String,
+    begun: Instant,
+}
+
+/// What a session holds from its admission to its end.
+struct Slot {
+    _tracked: TaskTrackerToken,
+    _permit: OwnedSemaphorePermit,
+}
+
+struct Admitted {
+    key: http::HeaderValue,
+    address: Address,
+    slot: Slot,
+}
+
+impl About {
+    fn new(seq: u64, request: &Request<Incoming>, peer: Peer) -> Self {
+        let name = request.uri().path().strip_prefix("/proxy/").unwrap_or_default();
+        Self {
+            seq,
+            peer,
+            forwarded_for: forwarded_for(request.headers()),
+            destination: percent_decode_str(name).decode_utf8().unwrap_or(Cow::Borrowed(name)).into_owned(),
+            caller: None,
+            upstream: String::new(),
+            begun: Instant::now(),
+        }
+    }
+
+    /// The order is part of the protocol: form, origin, draining, caller, destination, limits.
+    fn admit(&mut self, gate: &Gate, request: &Request<Incoming>) -> Result<Admitted, Refusal> {
+        let key = upgrade::key(request)?;
+        let config = &gate.config;
+        if !config.origins.allow(request.headers()) {
+            return Err(Refusal::Origin);
+        }
+        // Counted from here, so that a drain that begins now waits for it.
+        let tracked = gate.stop.tracker.token();
+        if gate.refuses_new() {
+            return Err(Refusal::Draining);
+        }
+        let caller = config.identity.identify(request.headers(), self.peer.ip(), SystemTime::now())?;
+        self.caller = Some(caller);
+        let address = config.destinations.get(&self.destination).ok_or(Refusal::UnknownDestination)?;
+        self.upstream = address.to_string();
+        let permit = gate.slots.clone().try_acquire_owned().map_err(|_| Refusal::Limit)?;
+        let slot = Slot { _tracked: tracked, _permit: permit };
+        Ok(Admitted { key, address: address.clone(), slot })
+    }
+
+    /// `reason` is for the log alone.
+    fn refused(&self, refusal: &Refusal, reason: &str) -> Response<Full<Bytes>> {
+        tracing::info!(
+            seq = self.seq,
+            status = refusal.status().as_u16(),
+            refusal = refusal.word(),
+            reason,
+            destination = self.destination,
+            user = self.user(),
+            upstream = self.upstream,
+            peer = %self.peer,
+            "x-forwarded-for" = self.forwarded_for,
+            ptime = self.begun.elapsed().as_secs_f64(),
+            "refused"
+        );
+        refusal.response()
+    }
+
+    fn opened(&self) {
+        let caller = self.caller.as_ref();
+        tracing::info!(
+            seq = self.seq,
+            destination = self.destination,
+            user = self.user(),
+            method = caller.map_or("", |caller| caller.method),
+            key = caller.map_or("", |caller| &caller.key),
+            upstream = self.upstream,
+            peer = %self.peer,
+            "x-forwarded-for" = self.forwarded_for,
+            ptime = self.begun.elapsed().as_secs_f64(),
+            "tunnel opened"
+        );
+    }
+
+    fn closed(&self, ended: &Ended) {
+        tracing::info!(
+            seq = self.seq,
+            destination = self.destination,
+            user = self.user(),
+            upstream = self.upstream,
+            peer = %self.peer,
+            "x-forwarded-for" = self.forwarded_for,
+            read = ended.up,
+            write = ended.down,
+            ptime = ended.lasted.as_secs_f64(),
+            by = ended.by.name(),
+            why = %ended.why,
+            status = if ended.why.is_orderly() { "Succeeded" } else { "Failed" },
+            "tunnel closed"
+        );
+    }
+
+    fn user(&self) -> &str {
+        self.caller.as_ref().map_or("", |caller| &caller.user)
+    }
+}
+
+/// What a proxy says of where the caller is. Anybody can say so: it is logged and decides nothing.
+fn forwarded_for(headers: &HeaderMap) -> String {
+    let lines = headers.get_all("x-forwarded-for").iter();
+    lines.map(|value| String::from_utf8_lossy(value.as_bytes())).collect::<Vec<_>>().join(", ")
+}
+
+/// The caller learns the destination's name and whether it was silent; addresses stay in our log.
+fn unreachable(error: &DialError, about: &About) -> Refusal {
+    let name = about.destination.clone();
+    match error {
+        DialError::TimedOut(_) => Refusal::DestinationTimeout { name },
+        DialError::Name(_) | DialError::Refused(_) => Refusal::DestinationRefused { name },
+    }
+}
+
+/// From the upgrade to the end of the tunnel.
+async fn carry(gate: Arc<Gate>, about: About, on_upgrade: OnUpgrade, socket: Socket, slot: Slot) {
+    let wire = match upgraded(on_upgrade).await {
+        Ok(wire) => wire,
+        Err(error) => {
+            tracing::info!(
+                seq = about.seq,
+                peer = %about.peer,
+                error = %format!("{error:#}"),
+                "the caller left before its tunnel was open"
+            );
+            return;
+        }
+    };
+    about.opened();
+    let settings = Settings {
+        control_timeout: gate.config.write_timeout.unwrap_or(CONTROL_TIMEOUT),
+        stop: gate.stop.now.clone(),
+        tap: gate.config.dump.tap(about.seq),
+    };
+    let ended = tunnel::carry(socket, wire, settings).await;
+    about.closed(&ended);
+    drop(slot);
+}
+
+/// The bare connection, once the 101 is written.
+async fn upgraded(on_upgrade: OnUpgrade) -> Result<Wire<Socket>> {
+    let upgraded = on_upgrade.await.context("the 101 was not written")?;
+    let Ok(Parts { io, read_buf, .. }) = upgraded.downcast::<TokioIo<Guarded>>() else {
+        return Err(anyhow!("the upgraded connection is not the accepted one"));
+    };
+    Ok(Wire { stream: io.into_inner().into_socket(), early: read_buf.to_vec(), role: Role::Server })
+}
