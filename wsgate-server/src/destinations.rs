@@ -58,6 +58,11 @@ impl Destinations {
         self.by_name.get(name)
     }
 
+    /// The names, in no order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str)
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.by_name.is_empty()

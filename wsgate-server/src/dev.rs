@@ -3,15 +3,16 @@
 
 mod builtin;
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use std::io::Write;
-
 use anyhow::{Context, Result, bail};
 use daemon::listen::{ListenAddr, Listener};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use relay::Address;
 use tempfile::TempDir;
 use token::{NewKey, PrivateKey, PublicKey};
@@ -61,22 +62,26 @@ pub struct Dev {
 }
 
 impl Dev {
-    /// Starts the built-in destinations, adds them to the map and prints what to try.
+    /// Starts the built-in destinations, adds them to the map and prints what to try: a client map with a
+    /// port for every destination, those of `--map` too, and the commands.
     ///
     /// # Errors
     /// If a port or a file cannot be had.
     pub async fn start(kit: Kit, config: &mut Config, sockets: &Sockets) -> Result<Self> {
         let gateway = gateway_url(sockets)?;
-        let mut lines = String::new();
-        let mut ports = Vec::new();
         for (name, address) in [("hello", builtin::hello().await?), ("echo", builtin::echo().await?)] {
             let host = address.ip().to_string();
             config.destinations.insert(name.to_owned(), Address::Tcp { host, port: address.port() });
-            let port = free_port()?;
-            lines += &format!("127.0.0.1:{port},{gateway}/proxy/{name}\n");
-            ports.push(port);
         }
-        let map = kit.write("client-map.txt", &lines)?;
+        let mut ports = BTreeMap::new();
+        for name in config.destinations.names() {
+            ports.insert(name.to_owned(), free_port()?);
+        }
+        let line = |(name, port): (&String, &u16)| {
+            let name = utf8_percent_encode(name, NON_ALPHANUMERIC);
+            format!("127.0.0.1:{port},{gateway}/proxy/{name}\n")
+        };
+        let map = kit.write("client-map.txt", &ports.iter().map(line).collect::<String>())?;
         say(&map, &kit.directory.path().join("key.pem"), &ports);
         Ok(Self { _kit: kit })
     }
@@ -101,18 +106,20 @@ fn free_port() -> Result<u16> {
 
 /// Prints the commands to try. This is what a user of `--dev` came for, so it goes to stdout.
 #[allow(clippy::print_stdout)]
-fn say(map: &Path, key: &Path, ports: &[u16]) {
+fn say(map: &Path, key: &Path, ports: &BTreeMap<String, u16>) {
     let (map, key) = (map.display(), key.display());
     println!("Not for production: the key is thrown away at the end, and only this host can connect.");
     println!();
     println!("1. In a second terminal, run the client:");
     println!("     wsgate-client --map {map} --private-key {key}");
     println!("2. In a third one, go through the tunnel:");
-    for (port, (command, what)) in ports.iter().zip([
-        ("curl http://127.0.0.1:PORT/", "a page from the built-in destination hello"),
-        ("nc 127.0.0.1 PORT", "the built-in destination echo says what you say"),
-    ]) {
-        println!("     {:<36} # {what}", command.replace("PORT", &port.to_string()));
+    for (name, port) in ports {
+        let (command, what) = match name.as_str() {
+            "hello" => (format!("curl http://127.0.0.1:{port}/"), "a page, built in"),
+            "echo" => (format!("nc 127.0.0.1 {port}"), "says what you say, built in"),
+            other => (format!("127.0.0.1 port {port}"), other),
+        };
+        println!("     {command:<36} # {what}");
     }
     println!();
     println!("Ctrl-C ends it.");
