@@ -1,0 +1,135 @@
+//! The command line.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{ArgAction, Parser};
+use daemon::GoDuration;
+use daemon::log::LogArgs;
+
+/// Reach private TCP services behind a gateway: listens on local ports and carries every connection over
+/// WebSocket, with a credential if the gateway wants one.
+#[derive(Debug, Parser)]
+#[command(name = "wsgate-client", version, disable_version_flag = true, after_help = EXAMPLES)]
+pub struct Args {
+    /// File of forwards, a line each: listen,url. Listen is host:port, :port (both families) or unix:/path;
+    /// the url is http(s):// or ws(s)://
+    #[arg(long, value_name = "FILE")]
+    pub map: PathBuf,
+
+    /// Header to send to the gateway, 'Name: value'; may be given several times
+    #[arg(short = 'H', long, value_name = "HEADER")]
+    pub headers: Vec<HeaderText>,
+
+    /// Private key (PEM) that signs a token of a minute, sent as Authorization: Bearer. RSA, EC or Ed25519
+    #[arg(long, value_name = "FILE")]
+    pub private_key: Option<PathBuf>,
+
+    /// Who we are, for the token's sub
+    #[arg(long, value_name = "NAME", default_value = "private-key-user")]
+    pub private_key_user: String,
+
+    /// Root certificates (PEM) to trust instead of the system's
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+
+    /// How long a local connection may wait for its tunnel, all attempts together; 0: for ever
+    #[arg(long, value_name = "TIME", default_value = "60s")]
+    pub connect_timeout: GoDuration,
+
+    /// How long open tunnels may live on after SIGTERM or SIGINT
+    #[arg(long, value_name = "TIME", default_value = "1h")]
+    pub shutdown_timeout: GoDuration,
+
+    /// Accepted, and has no effect: the extension permessage-deflate is not offered
+    #[arg(long)]
+    pub enable_compression: bool,
+
+    /// The two log flags.
+    #[command(flatten)]
+    pub log: LogArgs,
+
+    /// Print the version
+    #[arg(short = 'v', long, action = ArgAction::Version)]
+    version: Option<bool>,
+}
+
+/// The text of a `-H`; it may be a secret, so that it is shown nowhere, and parsed where no error of clap
+/// repeats it.
+#[derive(Clone)]
+pub struct HeaderText(pub String);
+
+impl FromStr for HeaderText {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for HeaderText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HeaderText")
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  wsgate-client --map map.txt --private-key client.key --private-key-user alice
+      map.txt:  127.0.0.1:3306,https://gw.example.com/proxy/mysql
+      then:     mysql -h 127.0.0.1
+  wsgate-client --map map.txt -H 'X-Team: dba' --ca private-ca.pem
+      another header, and a gateway with a certificate of one's own
+
+Flags may be written with underscores. Times are 300ms, 10s, 1h30m.
+The system's root certificates are read once at start, also those of SSL_CERT_FILE and SSL_CERT_DIR.
+Signals: SIGTERM and SIGINT let open tunnels finish; a second one ends them.
+Exit status: 0 after a drain, 1 if it could not run, 2 for a wrong flag or file.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use daemon::argv::{self, Dash};
+    use std::ffi::OsString;
+
+    fn read(line: &str) -> Result<Args, clap::Error> {
+        argv::parse(["wsgate-client"].into_iter().chain(line.split(' ')).map(OsString::from), Dash::Double)
+    }
+
+    #[test]
+    fn the_originals_command_lines_are_read() {
+        let args = read(
+            "--map m -H A:b --headers C:d --private_key k --private-key-user=alice --connect_timeout 5s \
+             --shutdown-timeout=2h --enable_compression",
+        )
+        .unwrap();
+        assert_eq!(args.map, PathBuf::from("m"));
+        assert_eq!(args.headers.iter().map(|h| h.0.as_str()).collect::<Vec<_>>(), ["A:b", "C:d"]);
+        assert_eq!(args.private_key, Some("k".into()));
+        assert_eq!(args.private_key_user, "alice");
+        assert_eq!((args.connect_timeout.0.as_secs(), args.shutdown_timeout.0.as_secs()), (5, 7200));
+        assert!(args.enable_compression);
+    }
+
+    #[test]
+    fn the_defaults_are_the_originals() {
+        let args = read("--map m").unwrap();
+        assert_eq!((args.connect_timeout.0.as_secs(), args.shutdown_timeout.0.as_secs()), (60, 3600));
+        assert_eq!(args.private_key_user, "private-key-user");
+    }
+
+    #[test]
+    fn both_versions_of_version_print_the_name_first() {
+        for flag in ["-v", "--version"] {
+            let text = read(flag).unwrap_err().to_string();
+            assert_eq!(text, concat!("wsgate-client ", env!("CARGO_PKG_VERSION"), "\n"));
+        }
+        assert!(read("").unwrap_err().to_string().contains("--map"));
+    }
+
+    #[test]
+    fn header_values_are_not_in_the_debug_form() {
+        assert!(!format!("{:?}", read("--map m -H X:sesame").unwrap()).contains("sesame"));
+    }
+}
