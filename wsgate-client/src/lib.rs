@@ -1,13 +1,39 @@
-//! Listens on local ports and carries every connection to a gateway over WebSocket.
+//! `wsgate-client` listens on local sockets and carries every connection to a gateway over WebSocket, with
+//! the caller's credential.
+//!
+//! ```text
+//!  Args ─► Config ─► Forwards::bind ─► run: one Forward a map line
+//!                                        │ accept
+//!                                        ▼
+//!   attempt, again while the budget lasts: credential ─► connect (dial, TLS) ─► upgrade ─ 101
+//!                                                                                          │
+//!   local socket ⇄ tunnel ⇄ gateway ─► Ended ─► log line                            ◄──────┘
+//! ```
+//!
+//! What stops an attempt is an [`attempt::AttemptError`]: it says what the gateway answered and whether
+//! another attempt makes sense. A local connection that gets no tunnel is reset, so that no application
+//! takes it for an empty answer.
 
 mod args;
+mod attempt;
 mod config;
+mod connect;
 mod credential;
+mod forward;
 mod gateway;
 mod headers;
 mod map;
+mod refusal;
+mod retry;
+mod run;
+mod session;
 mod signer;
+mod stream;
 mod tls;
+mod upgrade;
 
 pub use args::Args;
 pub use config::Config;
+pub use forward::Forwards;
+pub use run::run;
+

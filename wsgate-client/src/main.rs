@@ -1,0 +1,36 @@
+//! The stages of `wsgate-client`: parse, log, configure, bind, run, exit code.
+#![allow(clippy::print_stderr)] // the one place that prints an error
+
+use std::process::ExitCode;
+
+use daemon::argv::{self, Dash};
+use daemon::exit::{Failure, Stage};
+use daemon::stop::Stop;
+use wsgate_client::{Args, Config, Forwards, run};
+
+fn main() -> ExitCode {
+    let args: Args = match argv::parse(std::env::args_os(), Dash::Double) {
+        Ok(args) => args,
+        Err(error) => error.exit(),
+    };
+    args.log.init();
+    match stages(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("wsgate-client: {failure:#}");
+            failure.code()
+        }
+    }
+}
+
+fn stages(args: Args) -> Result<(), Failure> {
+    daemon::limits::raise_descriptors();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().running()?;
+    runtime.block_on(async {
+        let config = Config::from_args(args).configuring()?;
+        let stop = Stop::on_signals(config.shutdown_timeout, "tunnels").running()?;
+        let forwards = Forwards::bind(&config.map).await.configuring()?;
+        run(config, forwards, stop).await;
+        Ok(())
+    })
+}
