@@ -1,1 +1,25 @@
-//! End-to-end tests of the real programs against real servers.
+//! The harness of the end-to-end tests: what is needed to put the real programs between real peers.
+//!
+//! Reading order: [`eventually`] and [`scratch`], then [`process`] and [`programs`] (ours), the hand-made
+//! peers ([`http`], [`frame`], [`websocket`], [`original`], [`destination`], [`fake_gateway`]), the real
+//! servers ([`mariadb`], [`sshd`], [`balancer`]), and what measures ([`pattern`], [`memory`]).
+//!
+//! Everything here panics with a message that says what was expected: that is how a test fails.
+
+pub mod balancer;
+pub mod certificate;
+pub mod destination;
+pub mod eventually;
+pub mod fake_gateway;
+pub mod frame;
+pub mod http;
+pub mod mariadb;
+pub mod memory;
+pub mod original;
+pub mod pattern;
+pub mod port;
+pub mod process;
+pub mod programs;
+pub mod scratch;
+pub mod sshd;
+pub mod websocket;
