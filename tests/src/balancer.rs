@@ -1,1 +1,106 @@
-//! balancer
+//! Balancers in between, as they run in front of a gateway in production: nginx and haproxy.
+
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+
+use crate::certificate::Authority;
+use crate::eventually::eventually;
+use crate::port;
+use crate::process::Process;
+use crate::programs::needed;
+use crate::scratch::Scratch;
+
+/// A running balancer in front of one gateway.
+#[derive(Debug)]
+pub struct Balancer {
+    /// Where it takes plain HTTP.
+    pub address: SocketAddr,
+    /// Where it takes TLS, as `https://host:port`.
+    pub https: Option<String>,
+    _process: Process,
+    _scratch: Scratch,
+}
+
+impl Balancer {
+    /// nginx with a plain listener and one with TLS.
+    pub fn nginx(gateway: SocketAddr, authority: &Authority) -> Balancer {
+        let scratch = Scratch::new();
+        let (plain, tls) = (port::free(), port::free());
+        let dir = scratch.path().display();
+        let (certificate, key) = (authority.certificate(), authority.key());
+        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .map(|kind| format!("    {kind}_temp_path {dir}/{kind};\n"))
+            .concat();
+        let config = format!(
+            "daemon off; master_process off; pid {dir}/pid; error_log stderr;
+events {{ worker_connections 512; }}
+http {{
+    access_log off;
+{temporary}
+    server {{
+        listen 127.0.0.1:{plain};
+        listen 127.0.0.1:{tls} ssl;
+        ssl_certificate {certificate};
+        ssl_certificate_key {key};
+        location / {{
+            proxy_pass http://{gateway};
+            proxy_http_version 1.1;
+            proxy_set_header Host $http_host;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection \"upgrade\";
+            proxy_read_timeout 1h;
+            proxy_send_timeout 1h;
+        }}
+    }}
+}}
+"
+        );
+        let file = scratch.write("nginx.conf", config);
+        let mut command = Command::new(needed("nginx", "nginx-light"));
+        command.args(["-e", "stderr", "-p"]).arg(scratch.path()).args(["-c", &file]);
+        let https = Some(format!("https://localhost:{tls}"));
+        Balancer::started(Process::spawn("nginx", &mut command), plain, https, scratch)
+    }
+
+    /// haproxy with a plain listener.
+    pub fn haproxy(gateway: SocketAddr) -> Balancer {
+        let scratch = Scratch::new();
+        let plain = port::free();
+        let config = format!(
+            "global
+    maxconn 1000
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 30s
+    timeout server 30s
+    timeout tunnel 1h
+frontend in
+    bind 127.0.0.1:{plain}
+    default_backend gateways
+backend gateways
+    server gateway {gateway}
+"
+        );
+        let file = scratch.write("haproxy.cfg", config);
+        let mut command = Command::new(needed("haproxy", "haproxy"));
+        command.args(["-db", "-f", &file]);
+        Balancer::started(Process::spawn("haproxy", &mut command), plain, None, scratch)
+    }
+
+    fn started(mut process: Process, port: u16, https: Option<String>, scratch: Scratch) -> Balancer {
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        eventually("the balancer listens", || {
+            if let Some(status) = process.exited() {
+                panic!("the balancer ended at start with {status}:\n{}", process.stderr());
+            }
+            TcpStream::connect(address).ok()
+        });
+        Balancer { address, https, _process: process, _scratch: scratch }
+    }
+
+    /// The plain URL of a destination behind it.
+    pub fn url(&self, name: &str) -> String {
+        format!("http://{}/proxy/{name}", self.address)
+    }
+}
