@@ -42,12 +42,18 @@ impl MariaDb {
     }
 }
 
-/// The command-line client through a tunnel that begins at `address`, with a password.
+/// The command-line client through a tunnel that begins at `address`, with a statement.
 pub fn through(address: SocketAddr, sql: &str) -> Command {
+    let mut command = session(address);
+    command.args(["--execute", sql]);
+    command
+}
+
+/// The command-line client through a tunnel, with a password, that reads its statements from stdin.
+pub fn session(address: SocketAddr) -> Command {
     let mut command = client();
     let port = address.port().to_string();
-    command.args(["--protocol=TCP", "--host=127.0.0.1", "--port", &port, "--user=e2e"]);
-    command.args(["--database=e2e", "--execute", sql]);
+    command.args(["--protocol=TCP", "--host=127.0.0.1", "--port", &port, "--user=e2e", "--database=e2e"]);
     command.env("MYSQL_PWD", PASSWORD);
     command
 }
