@@ -136,7 +136,10 @@ fn expect_401(what: &str, answer: Response, secrets: &[&str]) {
     assert_eq!((answer.status, answer.refusal()), (401, "credential"), "{what}: {answer:?}");
     let challenge = answer.header("WWW-Authenticate").unwrap_or("");
     assert!(challenge.starts_with("Bearer"), "{what}: {answer:?}");
-    assert!(secrets.iter().all(|secret| secret.is_empty() || !answer.body.contains(secret)), "{what}: {answer:?}");
+    assert!(
+        secrets.iter().all(|secret| secret.is_empty() || !answer.body.contains(secret)),
+        "{what}: {answer:?}"
+    );
 }
 
 #[test]
@@ -170,15 +173,22 @@ fn our_client_signs_with_every_form_of_key() {
     openssl(&keys.0, "req -x509 -key rsa.key -subj /CN=key -days 2 -out certificate.pub");
     openssl(&keys.0, "ec -in ec.key -out sec1.key");
     let destination = Destination::echo();
-    for (private, public) in
-        [("rsa", "rsa"), ("pkcs1", "pkcs1"), ("rsa", "certificate"), ("ec", "ec"), ("sec1", "ec"), ("ed", "ed")]
-    {
+    for (private, public) in [
+        ("rsa", "rsa"),
+        ("pkcs1", "pkcs1"),
+        ("rsa", "certificate"),
+        ("ec", "ec"),
+        ("sec1", "ec"),
+        ("ed", "ed"),
+    ] {
         let gateway = Gateway::start(&destination.map("db"), &["--public-key", &keys.public(public)]);
         let key = keys.private(private);
-        let client = Client::start(&gateway.url("db"), &["--private-key", &key, "--private-key-user", "alice"]);
+        let client =
+            Client::start(&gateway.url("db"), &["--private-key", &key, "--private-key-user", "alice"]);
         echo_through(&client, private);
-        let closed =
-            e2e::eventually::eventually("the end is logged", || gateway.process.events_of("tunnel closed").pop());
+        let closed = e2e::eventually::eventually("the end is logged", || {
+            gateway.process.events_of("tunnel closed").pop()
+        });
         assert_eq!(closed.text("user").as_deref(), Some("alice"), "{private} and {public}");
     }
 }

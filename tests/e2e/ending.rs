@@ -179,7 +179,11 @@ fn the_end_of_a_tunnel_is_one_event_with_the_byte_counts() {
     drop(application);
     for process in [&pair.gateway.process, &pair.client.process] {
         let closed = eventually("the end is logged", || process.events_of("tunnel closed").pop());
-        assert_eq!((closed.number("read"), closed.number("write")), (Some(12_345), Some(12_345)), "{closed:?}");
+        assert_eq!(
+            (closed.number("read"), closed.number("write")),
+            (Some(12_345), Some(12_345)),
+            "{closed:?}"
+        );
     }
     let events = pair.gateway.process.events_of("tunnel closed");
     assert_eq!(events.len(), 1);

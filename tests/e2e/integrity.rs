@@ -84,5 +84,9 @@ fn original_client_carries(total: usize, framing: Framing) {
         pattern::read(client.receiver(), DOWN, total);
     });
     client.close();
-    assert_eq!(e2e::websocket::End::of_stream(&far), e2e::websocket::End::Eof, "its end without Close is normal");
+    assert_eq!(
+        e2e::websocket::End::of_stream(&far),
+        e2e::websocket::End::Eof,
+        "its end without Close is normal"
+    );
 }

@@ -1,10 +1,19 @@
 //! The real programs between real peers. One test binary; the harness is the library of this package.
 
+#![allow(clippy::unwrap_used, reason = "this is a test binary: an unwrap that fails is a test that fails")]
+
+mod attack;
+mod client;
 mod credential;
+mod drain;
 mod ending;
+mod flags;
+mod frames;
 mod integrity;
+mod listening;
 mod map;
 mod mysql;
 mod origin;
 mod refusal;
 mod ssh;
+mod start_server;

@@ -55,7 +55,8 @@ fn a_wrong_client_map_is_an_error_with_its_line() {
         ("a listen address without a port", "127.0.0.1,http://127.0.0.1:1/proxy/x"),
     ] {
         let scratch = Scratch::new();
-        let map = scratch.write("client.map", format!("# forwards\n{taken},http://127.0.0.1:1/proxy/x\n{wrong}\n"));
+        let map =
+            scratch.write("client.map", format!("# forwards\n{taken},http://127.0.0.1:1/proxy/x\n{wrong}\n"));
         let (code, stderr) = run("wsgate-client", &["--log-format", "json", "--map", &map]);
         assert_eq!(code, Some(2), "{what}: {stderr}");
         assert!(stderr.contains(&format!("{map}:3")), "{what}: {stderr}");

@@ -45,7 +45,8 @@ fn a_result_of_50_mb_arrives_whole() {
 fn a_value_longer_than_a_full_packet_arrives_whole_both_ways() {
     let pair = Pair::to(shared().address);
     let length = 20 * MIB; // more than the 16 MiB of one packet of the protocol
-    let sql = format!("SET @v = '{}'; SELECT LENGTH(@v), MD5(@v), @v", "0123456789abcdef".repeat(length / 16));
+    let sql =
+        format!("SET @v = '{}'; SELECT LENGTH(@v), MD5(@v), @v", "0123456789abcdef".repeat(length / 16));
     let mut command = session(pair.client.address);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
@@ -63,7 +64,9 @@ fn twenty_sessions_run_side_by_side() {
     let sessions: Vec<_> = (0..20)
         .map(|session| {
             // Each holds its own user variable and must read its own back after the others ran.
-            let sql = format!("SET @mine = {session}; SELECT SLEEP(0.2); SELECT @mine, LENGTH(body) FROM big WHERE id = 1");
+            let sql = format!(
+                "SET @mine = {session}; SELECT SLEEP(0.2); SELECT @mine, LENGTH(body) FROM big WHERE id = 1"
+            );
             let mut command = through(pair.client.address, &sql);
             thread::spawn(move || (session, output_of(&mut command)))
         })

@@ -46,7 +46,10 @@ fn what_no_page_can_send_passes() {
     for (what, request) in [
         ("no origin", Request::upgrade("/proxy/db")),
         ("a program at our host", from("http://gateway.test")),
-        ("a program at the balancer's host", from("https://public.test").with("X-Forwarded-Host", "public.test")),
+        (
+            "a program at the balancer's host",
+            from("https://public.test").with("X-Forwarded-Host", "public.test"),
+        ),
         ("our client", from(FOREIGN).with("Wsgate-Tunnel", "2; window=65536; resume=no")),
         ("a bearer", from(FOREIGN).with("Authorization", "Bearer x")),
         ("a bearer for a proxy", from(FOREIGN).with("Proxy-Authorization", "Bearer x")),

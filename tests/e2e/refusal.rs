@@ -58,7 +58,8 @@ fn a_wrong_upgrade_is_400_and_nothing_is_dialled() {
 fn header_values_are_compared_as_the_rfc_says() {
     let destination = Destination::echo();
     let gateway = Gateway::start(&destination.map("db"), &[]);
-    let right = Request::upgrade("/proxy/db").with("Connection", "keep-alive, uPGRADE").with("Upgrade", "WebSocket");
+    let right =
+        Request::upgrade("/proxy/db").with("Connection", "keep-alive, uPGRADE").with("Upgrade", "WebSocket");
     assert!(WebSocket::try_open(gateway.address, &right).is_ok(), "tokens and case");
 }
 

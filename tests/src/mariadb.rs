@@ -116,7 +116,11 @@ fn serve(dir: &Path, log: &str, socket: &str, port: u16) -> Child {
     command.args([&format!("--socket={socket}"), &format!("--port={port}"), "--bind-address=127.0.0.1"]);
     command.args(["--skip-name-resolve", "--skip-log-bin", "--performance-schema=OFF", "--skip-slave-start"]);
     command.args(["--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M", "--key-buffer-size=1M"]);
-    command.args(["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=OFF", "--thread-cache-size=32"]);
+    command.args([
+        "--innodb-flush-log-at-trx-commit=0",
+        "--innodb-doublewrite=OFF",
+        "--thread-cache-size=32",
+    ]);
     command.args(["--max-allowed-packet=64M", "--net-write-timeout=120", "--max-connections=200"]);
     if let Some(user) = server_user(dir) {
         command.arg(user);

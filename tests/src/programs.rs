@@ -177,7 +177,8 @@ pub fn addresses(process: &Process) -> Vec<SocketAddr> {
 
 /// Connects; a peer that falls silent for [`PATIENCE`] is an error, not a hang.
 pub fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).unwrap_or_else(|error| panic!("cannot reach {address}: {error}"));
+    let stream =
+        TcpStream::connect(address).unwrap_or_else(|error| panic!("cannot reach {address}: {error}"));
     patient(&stream);
     stream
 }
@@ -196,9 +197,7 @@ pub fn half_close(stream: &TcpStream) {
 
 /// Ends a connection with RST instead of FIN.
 pub fn reset(stream: TcpStream) {
-    socket2::SockRef::from(&stream)
-        .set_linger(Some(std::time::Duration::ZERO))
-        .expect("TCP has SO_LINGER");
+    socket2::SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO)).expect("TCP has SO_LINGER");
 }
 
 fn first_address(process: &mut Process) -> SocketAddr {

@@ -69,7 +69,14 @@ impl Sshd {
 
     fn client(&self, program: &str, port_flag: &str, address: SocketAddr) -> Command {
         let mut command = Command::new(needed(program, "openssh-client"));
-        command.args(["-F", "none", "-i", &self.scratch.file("user"), port_flag, &address.port().to_string()]);
+        command.args([
+            "-F",
+            "none",
+            "-i",
+            &self.scratch.file("user"),
+            port_flag,
+            &address.port().to_string(),
+        ]);
         for option in [
             "BatchMode=yes",
             "IdentitiesOnly=yes",
