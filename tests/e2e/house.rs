@@ -30,7 +30,8 @@ const MAY_KNOW: [(&str, &[&str]); 12] = [
 ];
 
 /// Crates of which two versions are built, each with the reason.
-const TWICE: [(&str, &str); 0] = [];
+const TWICE: [(&str, &str); 1] =
+    [("syn", "zeroize_derive is the last derive macro that has not moved to syn 3; build time only")];
 
 /// `cargo metadata`, once.
 fn metadata() -> &'static Value {
