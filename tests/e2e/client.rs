@@ -100,10 +100,10 @@ fn what_a_balancer_answers_during_a_restart_is_repeated() {
 fn refused_connects_are_repeated_until_the_gateway_comes_up() {
     let destination = Destination::echo();
     let later = refusing();
-    let client = Client::start(&format!("http://{later}/proxy/db"), &["--connect-timeout", "30s"]);
+    let flags = ["--connect-timeout", "30s", "--log-level", "debug"];
+    let client = Client::start(&format!("http://{later}/proxy/db"), &flags);
     let mut application = client.connect();
     application.write_all(b"early").unwrap();
-    // The client's first attempt has failed when it says so, or when it tries again.
     eventually("the first attempt failed", || {
         client.process.stderr().to_lowercase().contains("refused").then_some(())
     });

@@ -16,6 +16,7 @@ mod integrity;
 mod listening;
 mod map;
 mod mysql;
+mod oracle;
 mod origin;
 mod protected;
 mod refusal;

@@ -104,7 +104,7 @@ fn server_user(dir: &Path) -> Option<&'static str> {
 fn serve(dir: &Path, log: &str, socket: &str, port: u16) -> Child {
     // The shell reads until this process is gone, however it went, then ends the server and cleans up.
     let script = r#"
-        dir=$1; log=$2; shift 2
+        trap "" INT TERM; dir=$1; log=$2; shift 2
         "$@" </dev/null >"$log" 2>&1 & server=$!
         read -r _
         kill -KILL "$server"; wait "$server"; rm -rf "$dir"
