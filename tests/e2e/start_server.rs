@@ -35,6 +35,10 @@ impl Supervised {
         let supervisor = Process::spawn("start_server", &mut command).ends_by_term();
         let supervised = Supervised { supervisor, address, status, _scratch: scratch };
         eventually("the first generation listens", || supervised.listening(1));
+        // It counts as started after the interval; before that a HUP would not be one.
+        eventually("start_server has written its status", || {
+            (!supervised.generations().is_empty()).then_some(())
+        });
         supervised
     }
 
