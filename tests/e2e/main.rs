@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "this is a test binary: an unwrap that fails is a test that fails")]
 
+mod address;
 mod attack;
 mod client;
 mod credential;
