@@ -6,9 +6,10 @@ use std::process::Command;
 
 use e2e::eventually::eventually;
 use e2e::http::{Request, get};
-use e2e::process::{Process, Signal, send};
+use e2e::process::{Process, Signal};
 use e2e::programs::{addresses, connect, program};
 
+/// A running `wsgate-server --dev` and what it printed.
 struct Dev(Process);
 
 impl Dev {
@@ -16,64 +17,39 @@ impl Dev {
         let mut command = Command::new(program("wsgate-server"));
         command.args(["--dev", "--listen", "127.0.0.1:0", "--log-format", "json"]);
         let dev = Dev(Process::spawn("wsgate-server --dev", &mut command));
-        eventually("it listens and prints two commands", || (dev.commands().len() >= 2).then_some(()));
+        eventually("it listens and has printed its commands", || {
+            let stdout = dev.0.stdout();
+            (!addresses(&dev.0).is_empty() && stdout.contains("Ctrl-C")).then_some(())
+        });
         dev
     }
 
-    /// The printed commands, as one copies them.
-    fn commands(&self) -> Vec<String> {
-        let printed = self.0.stdout() + &self.0.stderr();
-        let lines = printed.lines().filter(|line| !line.starts_with('{'));
-        lines.filter(|line| line.contains("wsgate-client ")).map(|line| line.trim().to_owned()).collect()
-    }
-
-    /// Runs the printed command that mentions `name`.
-    fn follow(&self, name: &str) -> Followed {
-        let commands = self.commands();
-        let line = commands.iter().find(|line| line.contains(name)).unwrap_or_else(|| panic!("{commands:?}"));
-        let binaries = program("").display().to_string();
-        let mut command = Command::new("bash");
-        command.args(["-c", &format!("PATH={binaries}:$PATH; {line} --log-format json")]);
-        Followed(Process::spawn("bash", &mut command))
-    }
-}
-
-/// A shell that runs a client; both end on drop.
-struct Followed(Process);
-
-impl Followed {
-    fn connect(&mut self) -> std::net::TcpStream {
-        let address = eventually("the client listens", || {
-            if let Some(status) = self.0.exited() {
-                panic!("the printed command ended with {status}: {}", self.0.stderr());
-            }
-            addresses(&self.0).first().copied()
-        });
-        connect(address)
-    }
-}
-
-impl Drop for Followed {
-    fn drop(&mut self) {
-        let pid = self.0.pid();
-        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-        for child in children.split_whitespace().filter_map(|child| child.parse().ok()) {
-            send(child, Signal::KILL);
-        }
+    /// The printed line that begins with this command, cut into words.
+    fn printed(&self, command: &str) -> Vec<String> {
+        let stdout = self.0.stdout();
+        let words = stdout.lines().map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        let mut lines = words.filter(|words| words.first().is_some_and(|first| first == command));
+        lines.next().unwrap_or_else(|| panic!("a line with {command} in {stdout}"))
     }
 }
 
 #[test]
 fn the_printed_commands_reach_hello_and_echo() {
     let dev = Dev::start();
-    let hello = Request::plain("GET", "/").with("Connection", "close").ask_on(&dev.follow("hello").connect());
+    let client = dev.printed("wsgate-client");
+    let mut command = Command::new(program("wsgate-client"));
+    let client = Process::spawn("wsgate-client", command.args(&client[1..]).args(["--log-format", "json"]));
+    eventually("the client listens", || (addresses(&client).len() == 2).then_some(()));
+    let url = &dev.printed("curl")[1];
+    let hello = connect(url.trim_start_matches("http://").trim_end_matches('/').parse().unwrap());
+    let hello = Request::plain("GET", "/").with("Connection", "close").ask_on(&hello);
     assert_eq!(hello.status, 200, "{hello:?}");
     assert!(hello.body.to_lowercase().contains("<html"), "{hello:?}");
-    let mut echo = dev.follow("echo");
-    let mut application = echo.connect();
-    application.write_all(b"is anybody there").unwrap();
+    let nc = dev.printed("nc");
+    let mut echo = connect(format!("{}:{}", nc[1], nc[2]).parse().unwrap());
+    echo.write_all(b"is anybody there").unwrap();
     let mut got = [0; 16];
-    application.read_exact(&mut got).unwrap();
+    echo.read_exact(&mut got).unwrap();
     assert_eq!(&got, b"is anybody there");
 }
 
@@ -92,12 +68,10 @@ fn it_is_on_loopback_with_a_key_and_says_that_it_is_not_for_production() {
 #[test]
 fn its_key_goes_away_with_it() {
     let mut dev = Dev::start();
-    let commands = dev.commands();
-    let mut words = commands[0].split_whitespace().skip_while(|word| !word.starts_with("--private-key"));
-    let flag = words.next().unwrap_or_else(|| panic!("a key in {commands:?}"));
-    let key = flag.split_once('=').map_or_else(|| words.next().unwrap(), |(_, file)| file).to_owned();
-    assert!(fs::exists(&key).unwrap(), "{key}");
+    let client = dev.printed("wsgate-client");
+    let key = &client[client.iter().position(|word| word == "--private-key").unwrap() + 1];
+    assert!(fs::exists(key).unwrap(), "{key}");
     dev.0.signal(Signal::TERM);
     assert!(dev.0.wait(std::time::Duration::from_secs(10)).success());
-    assert!(!fs::exists(&key).unwrap(), "{key} is still there");
+    assert!(!fs::exists(key).unwrap(), "{key} is still there");
 }

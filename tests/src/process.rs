@@ -76,6 +76,12 @@ impl Process {
         self.events().into_iter().filter(|event| event.text("message").as_deref() == Some(message)).collect()
     }
 
+    /// Whether it warned with a message that contains this text.
+    pub fn warned(&self, text: &str) -> bool {
+        let events = self.events();
+        events.iter().any(|e| e.level() == "warn" && e.text("message").is_some_and(|m| m.contains(text)))
+    }
+
     /// How it ended, if it has.
     pub fn exited(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("our own child can be waited for")
@@ -130,6 +136,11 @@ pub fn send(pid: u32, signal: Signal) {
 pub struct Event(Value);
 
 impl Event {
+    /// How important it is, in small letters.
+    pub fn level(&self) -> String {
+        self.text("level").unwrap_or_default().to_lowercase()
+    }
+
     /// A field of the event, wherever the subscriber put it.
     pub fn field(&self, name: &str) -> Option<&Value> {
         [&self.0["fields"][name], &self.0[name], &self.0["span"][name]].into_iter().find(|v| !v.is_null())
