@@ -124,7 +124,7 @@ fn two_hundred_blocked_tunnels_are_bounded_at_both_ends() {
             application
         })
         .collect();
-    eventually("all are dialled", || (destination.accepted() == 200).then_some(()));
+    eventually("all are dialled", || (destination.dialled() == 200).then_some(()));
     let mut last = [0; 2];
     eventually("memory stands still", || {
         thread::sleep(Duration::from_millis(500));

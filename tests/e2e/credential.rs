@@ -128,7 +128,7 @@ fn a_fault_in_a_token_is_401_and_nothing_is_dialled() {
         .and("Authorization", &format!("Bearer {good}"))
         .and("Authorization", &format!("Bearer {good}"));
     expect_401("two headers", twice.ask(gateway.address), &[]);
-    assert_eq!(destination.accepted(), 0, "nothing is dialled before the caller is allowed");
+    assert_eq!(destination.dialled(), 0, "nothing is dialled before the caller is allowed");
     assert!(!gateway.process.stderr().contains(signature), "no token reaches the log");
 }
 

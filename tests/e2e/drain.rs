@@ -34,7 +34,7 @@ fn a_draining_server_keeps_its_tunnels_and_refuses_new_ones() {
         assert_eq!(get(gateway.address, "/live").status, 200, "{signal:?}");
         let refused = Request::upgrade("/proxy/db").ask(gateway.address);
         assert_eq!((refused.status, refused.refusal()), (503, "draining"), "{signal:?}: {refused:?}");
-        assert_eq!(destination.accepted(), 1, "{signal:?}");
+        assert_eq!(destination.dialled(), 1, "{signal:?}");
         open.send(&Frame::binary("still here"));
         assert_eq!(open.receive_payload(10), b"still here", "{signal:?}");
         assert!(gateway.process.exited().is_none(), "{signal:?}");

@@ -36,7 +36,7 @@ fn what_a_page_can_send_is_refused_and_nothing_is_dialled() {
         assert_eq!((answer.status, answer.refusal()), (403, "origin"), "{what}: {answer:?}");
         assert!(answer.body.contains("--allowed-origin"), "{what}: {answer:?}");
     }
-    assert_eq!(destination.accepted(), 0);
+    assert_eq!(destination.dialled(), 0);
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn a_plain_get_is_told_to_upgrade() {
     assert_eq!(answer.status, 426, "{answer:?}");
     assert!(answer.header("Upgrade").is_some_and(|to| to.eq_ignore_ascii_case("websocket")), "{answer:?}");
     assert_ne!(answer.refusal(), "");
-    assert_eq!(destination.accepted(), 0);
+    assert_eq!(destination.dialled(), 0);
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_wrong_upgrade_is_400_and_nothing_is_dialled() {
         assert_eq!(answer.status, 400, "{what}: {answer:?}");
         assert_ne!(answer.refusal(), "", "{what}: {answer:?}");
     }
-    assert_eq!(destination.accepted(), 0);
+    assert_eq!(destination.dialled(), 0);
     drop(WebSocket::try_open(gateway.address, &good()).expect("the request they are made from is right"));
 }
 
@@ -122,7 +122,7 @@ fn at_the_limit_a_new_tunnel_is_503_until_one_ends() {
     assert_eq!((answer.status, answer.refusal()), (503, "limit"), "{answer:?}");
     assert!(answer.header("Retry-After").is_some_and(|after| after.parse::<u32>().is_ok()), "{answer:?}");
     assert_eq!(get(gateway.address, "/live").status, 200, "pages are no tunnels");
-    assert_eq!(destination.accepted(), 1, "the refused one was not dialled");
+    assert_eq!(destination.dialled(), 1, "the refused one was not dialled");
     drop(first);
     eventually("there is room again", || {
         WebSocket::try_open(gateway.address, &Request::upgrade("/proxy/db")).ok()

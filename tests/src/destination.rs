@@ -2,14 +2,13 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use socket2::{Domain, SockRef, Socket, Type};
 
-use crate::eventually::PATIENCE;
+use crate::eventually::{PATIENCE, eventually};
 use crate::programs::patient;
 
 /// A listening TCP service; it stops listening on drop.
@@ -17,8 +16,15 @@ use crate::programs::patient;
 pub struct Destination {
     /// Where it listens.
     pub address: SocketAddr,
-    accepted: Arc<AtomicUsize>,
+    peers: Arc<Mutex<Peers>>,
     listener: TcpListener,
+}
+
+/// Who has connected, in the order of the queue.
+#[derive(Debug, Default)]
+struct Peers {
+    accepted: Vec<SocketAddr>,
+    probes: Vec<SocketAddr>,
 }
 
 impl Destination {
@@ -26,18 +32,20 @@ impl Destination {
     pub fn serving(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Destination {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let address = listener.local_addr().expect("a listener has an address");
-        let accepted = Arc::new(AtomicUsize::new(0));
+        let peers = Arc::new(Mutex::new(Peers::default()));
         let serve = Arc::new(serve);
-        let (ours, count) = (listener.try_clone().expect("a descriptor is left"), Arc::clone(&accepted));
+        let (ours, seen) = (listener.try_clone().expect("a descriptor is left"), Arc::clone(&peers));
         thread::spawn(move || {
-            while let Ok((stream, _)) = ours.accept() {
-                count.fetch_add(1, Ordering::SeqCst);
+            while let Ok((stream, peer)) = ours.accept() {
+                if seen.lock().unwrap_or_else(PoisonError::into_inner).is_probe(peer) {
+                    continue;
+                }
                 patient(&stream);
                 let serve = Arc::clone(&serve);
                 thread::spawn(move || serve(stream));
             }
         });
-        Destination { address, accepted, listener }
+        Destination { address, peers, listener }
     }
 
     /// Sends back what comes, and EOF for EOF.
@@ -56,14 +64,32 @@ impl Destination {
         (destination, Accepted(receiver))
     }
 
-    /// How many connections it has accepted.
-    pub fn accepted(&self) -> usize {
-        self.accepted.load(Ordering::SeqCst)
+    /// How often it was dialled until now, connections that still wait in the queue included: the queue is
+    /// first in, first out, so a connection of our own comes out after them.
+    pub fn dialled(&self) -> usize {
+        let probe = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a descriptor is left");
+        let any: SocketAddr = "127.0.0.1:0".parse().expect("this is an address");
+        probe.bind(&any.into()).expect("loopback has a free port");
+        let us = probe.local_addr().expect("it is bound").as_socket().expect("an IPv4 address");
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner).probes.push(us);
+        probe.connect(&self.address.into()).expect("the destination listens");
+        eventually("the queue is empty", || {
+            let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+            let position = peers.accepted.iter().position(|peer| *peer == us)?;
+            Some(peers.accepted[..position].iter().filter(|peer| !peers.probes.contains(peer)).count())
+        })
     }
 
     /// The line of a server map that names it.
     pub fn map(&self, name: &str) -> String {
         format!("{name},{}\n", self.address)
+    }
+}
+
+impl Peers {
+    fn is_probe(&mut self, peer: SocketAddr) -> bool {
+        self.accepted.push(peer);
+        self.probes.contains(&peer)
     }
 }
 
