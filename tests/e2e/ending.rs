@@ -46,13 +46,13 @@ fn a_destination_that_half_closes_still_gets_what_is_on_its_way() {
     let far = accepted.next();
     half_close(&far);
     // Pieces less than a second apart: the silence that ends the tunnel has not come yet.
-    for piece in 0..4 {
+    for piece in 0..5 {
         (&application).write_all(&[piece; 1000]).unwrap();
-        thread::sleep(Duration::from_millis(400));
+        thread::sleep(Duration::from_millis(300));
     }
     let mut got = Vec::new();
     (&far).read_to_end(&mut got).unwrap();
-    assert_eq!(got.len(), 4000);
+    assert_eq!(got.len(), 5000);
     assert_eq!(End::of_stream(&application), End::Eof);
 }
 
@@ -198,15 +198,15 @@ fn request_and_half_close(client: &Client) -> TcpStream {
     application
 }
 
-/// Reads the request, then sends a first part, is silent for less than a second, and sends the rest.
+/// Reads the request, then replies in parts with silences of less than a second between them.
 fn reply_slowly(far: &TcpStream) {
     let mut request = [0; 7];
     (&mut &*far).read_exact(&mut request).unwrap();
     let mut pattern = pattern::Pattern::new(6);
     let mut to = far;
-    for _ in 0..4 {
-        to.write_all(&pattern.take(REPLY / 4)).unwrap();
-        thread::sleep(Duration::from_millis(400));
+    for _ in 0..5 {
+        to.write_all(&pattern.take(REPLY / 5)).unwrap();
+        thread::sleep(Duration::from_millis(300));
     }
 }
 
