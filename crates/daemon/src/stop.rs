@@ -60,19 +60,23 @@ impl Stop {
     /// A stop that SIGTERM and SIGINT bring about: the first one drains, for `shutdown_timeout` at most, a
     /// second one ends. `noun` is what is open, in the plural, for the one log line: "tunnels".
     ///
+    /// Under start_server only SIGINT ends: at each HUP it sends SIGTERM to *all* its older workers, so that
+    /// a worker that drains for hours gets one with every deploy.
+    ///
     /// The signals are caught from now on, before anything is bound. Must be called inside a tokio runtime.
     ///
     /// # Errors
     /// If the handlers cannot be installed.
     pub fn on_signals(shutdown_timeout: Duration, noun: &'static str) -> io::Result<Self> {
         let mut signals = Signals::caught()?;
+        let last = Last::under(std::env::var_os("SERVER_STARTER_PORT").is_some());
         let stop = Stop::manual();
         let obeying = stop.clone();
         tokio::spawn(async move {
             let first = signals.next().await;
-            obeying.drain(first, noun);
+            obeying.drain(first, noun, last);
             let how = tokio::select! {
-                _ = signals.next() => How::SecondSignal,
+                () = signals.last(last) => How::SecondSignal,
                 () = tokio::time::sleep(shutdown_timeout) => How::Deadline,
             };
             obeying.end(how);
@@ -80,9 +84,13 @@ impl Stop {
         Ok(stop)
     }
 
-    fn drain(&self, signal: &'static str, noun: &str) {
+    fn drain(&self, signal: &'static str, noun: &str, last: Last) {
         let open = self.tracker.len();
-        tracing::info!(signal, open, "signal received, draining: {open} {noun} open; once more ends them");
+        let how = match last {
+            Last::Any => "once more",
+            Last::Interrupt => "SIGINT",
+        };
+        tracing::info!(signal, open, "signal received, draining: {open} {noun} open; {how} ends them");
         self.draining.cancel();
     }
 
@@ -110,6 +118,19 @@ impl Stop {
     }
 }
 
+/// Which signal ends a process that drains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    Any,
+    Interrupt,
+}
+
+impl Last {
+    fn under(start_server: bool) -> Self {
+        if start_server { Last::Interrupt } else { Last::Any }
+    }
+}
+
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -128,6 +149,10 @@ impl Signals {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
         }
+    }
+
+    async fn last(&mut self, last: Last) {
+        while self.next().await != "SIGINT" && last == Last::Interrupt {}
     }
 }
 
@@ -167,12 +192,22 @@ mod tests {
     /// Signals go to the whole process, so each case is a process of its own: this test binary again.
     #[test]
     fn obeys_signals() {
-        for (case, expected) in [("idle", "AllEnded"), ("once", "Deadline"), ("twice", "SecondSignal")] {
-            let child = std::process::Command::new(std::env::current_exe().unwrap())
+        for (case, expected) in [
+            ("idle", "AllEnded"),
+            ("once", "Deadline"),
+            ("twice", "SecondSignal"),
+            ("terminated again under start_server", "AllEnded"),
+            ("interrupted under start_server", "SecondSignal"),
+        ] {
+            let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+            child
                 .args(["--exact", "stop::tests::signalled", "--nocapture"])
-                .env("DAEMON_TEST_STOP", case)
-                .output()
-                .unwrap();
+                .env_remove("SERVER_STARTER_PORT")
+                .env("DAEMON_TEST_STOP", case);
+            if case.ends_with("start_server") {
+                child.env("SERVER_STARTER_PORT", "");
+            }
+            let child = child.output().unwrap();
             let text = String::from_utf8_lossy(&child.stdout);
             assert!(
                 child.status.success() && text.contains(&format!("ended by {expected}")),
@@ -187,13 +222,31 @@ mod tests {
         let Ok(case) = std::env::var("DAEMON_TEST_STOP") else { return };
         let timeout = if case == "once" { Duration::from_millis(1) } else { Duration::from_secs(3600) };
         let stop = Stop::on_signals(timeout, "tasks").unwrap();
+        let finish = CancellationToken::new();
         if case != "idle" {
-            stop.tracker.spawn(stop.now.clone().cancelled_owned());
+            let (now, finish) = (stop.now.clone(), finish.clone());
+            stop.tracker.spawn(async move {
+                tokio::select! {
+                    () = now.cancelled() => {}
+                    () = finish.cancelled() => {}
+                }
+            });
         }
         process::kill_process(process::getpid(), process::Signal::TERM).unwrap();
         stop.draining.cancelled().await;
-        if case == "twice" {
-            process::kill_process(process::getpid(), process::Signal::INT).unwrap();
+        let again = |signal| process::kill_process(process::getpid(), signal).unwrap();
+        match case.as_str() {
+            "twice" | "interrupted under start_server" => again(process::Signal::INT),
+            "terminated again under start_server" => {
+                // A listener of its own tells that the second one was delivered, and to everybody.
+                let mut delivered = signal(SignalKind::terminate()).unwrap();
+                again(process::Signal::TERM);
+                delivered.recv().await;
+                tokio::task::yield_now().await;
+                assert!(!stop.now.is_cancelled(), "it goes on draining");
+                finish.cancel();
+            }
+            _ => {}
         }
         println!("ended by {:?}", stop.drained().await);
     }
