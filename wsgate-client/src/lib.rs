@@ -10,7 +10,7 @@
 //!   local socket ⇄ tunnel ⇄ gateway ─► Ended ─► log line                            ◄──────┘
 //! ```
 //!
-//! What stops an attempt is an [`attempt::AttemptError`]: it says what the gateway answered and whether
+//! What stops an attempt is an `AttemptError`: it says what the gateway answered and whether
 //! another attempt makes sense. A local connection that gets no tunnel is reset, so that no application
 //! takes it for an empty answer.
 
@@ -36,4 +36,3 @@ pub use args::Args;
 pub use config::Config;
 pub use forward::Forwards;
 pub use run::run;
-

@@ -47,7 +47,7 @@ impl Refusal {
         Self::new(head.status, &head.headers, &start)
     }
 
-    fn new(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+    pub(crate) fn new(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         Self {
             status,
             again: again(status, headers),
