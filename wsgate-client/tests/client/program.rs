@@ -1,0 +1,53 @@
+//! The program itself: exit codes and signals.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_wsgate-client");
+
+#[test]
+fn what_is_configured_wrong_ends_with_2_and_the_fix() {
+    let files = tempfile::tempdir().unwrap();
+    let at = |name: &str| files.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(at("good"), "127.0.0.1:0,http://gw/\n").unwrap();
+    std::fs::write(at("bad"), "\n127.0.0.1:0\n").unwrap();
+    std::fs::write(at("empty"), "").unwrap();
+    let (good, bad, empty) = (at("good"), at("bad"), at("empty"));
+    for (line, says) in [
+        ("".to_owned(), "--map"),
+        (format!("--map {bad}"), "bad:2: no comma"),
+        (format!("--map {good} --private-key {empty}"), "empty: there is no PEM block"),
+        (format!("--map {good} --private-key {good}.key"), "No such file"),
+        (format!("--map {good} --ca {empty}"), "no certificate in it"),
+        (format!("--map {good} -H Upgrade:x"), "-H upgrade: the program sets it"),
+        (format!("--map {good} --connect-timeout 5"), "missing unit"),
+        (format!("--map {good} -map {good}"), "-m"),
+    ] {
+        let output = Command::new(PROGRAM).args(line.split_whitespace()).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{line}: {text}");
+        assert!(text.contains(says), "{line}: {text}");
+    }
+}
+
+#[test]
+fn a_signal_ends_it_with_0() {
+    let files = tempfile::tempdir().unwrap();
+    let map = files.path().join("map");
+    std::fs::write(&map, "127.0.0.1:0,http://gw/proxy/x?sesame\n").unwrap();
+    let mut child = Command::new(PROGRAM)
+        .args(["--log-format", "json", "--map"])
+        .arg(&map)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let line = lines.find(|line| line.contains(r#""message":"listening""#)).unwrap();
+    assert!(line.contains(r#""address":"127.0.0.1:"#), "{line}");
+    assert!(line.contains(r#""url":"http://gw/proxy/x""#), "{line}");
+    let kill = Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert!(kill.success());
+    let rest: String = lines.collect();
+    assert!(rest.contains("0 tunnels open; once more ends them") && rest.contains("stopped"), "{rest}");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
