@@ -121,7 +121,8 @@ fn the_connect_timeout_is_enforced() {
     let start = Instant::now();
     assert_ne!(End::of_stream(&client.connect()), End::Silence);
     let took = start.elapsed();
-    assert!((Duration::from_millis(800)..Duration::from_secs(5)).contains(&took), "it took {took:?}");
+    // It may stop when the next pause would end too late.
+    assert!((Duration::from_millis(400)..Duration::from_secs(5)).contains(&took), "it took {took:?}");
 }
 
 #[test]

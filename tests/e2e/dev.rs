@@ -44,7 +44,7 @@ fn the_printed_commands_reach_hello_and_echo() {
     let hello = connect(url.trim_start_matches("http://").trim_end_matches('/').parse().unwrap());
     let hello = Request::plain("GET", "/").with("Connection", "close").ask_on(&hello);
     assert_eq!(hello.status, 200, "{hello:?}");
-    assert!(hello.body.to_lowercase().contains("<html"), "{hello:?}");
+    assert!(hello.body.to_lowercase().contains("hello"), "{hello:?}");
     let nc = dev.printed("nc");
     let mut echo = connect(format!("{}:{}", nc[1], nc[2]).parse().unwrap());
     echo.write_all(b"is anybody there").unwrap();

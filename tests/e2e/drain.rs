@@ -91,7 +91,6 @@ fn a_draining_client_keeps_its_tunnels_and_takes_no_new_ones() {
         let mut application = pair.connect();
         echo(&mut application);
         pair.client.process.signal(signal);
-        eventually("it stops listening", || TcpStream::connect(pair.client.address).is_err().then_some(()));
         eventually("it says how many are open", || {
             let stderr = pair.client.process.stderr();
             stderr
@@ -99,6 +98,7 @@ fn a_draining_client_keeps_its_tunnels_and_takes_no_new_ones() {
                 .any(|line| line.contains("1 tunnel") && line.contains("once more ends"))
                 .then_some(())
         });
+        eventually("it stops listening", || TcpStream::connect(pair.client.address).is_err().then_some(()));
         echo(&mut application);
         assert!(pair.client.process.exited().is_none(), "{signal:?}");
         drop(application);

@@ -30,8 +30,13 @@ const MAY_KNOW: [(&str, &[&str]); 12] = [
 ];
 
 /// Crates of which two versions are built, each with the reason.
-const TWICE: [(&str, &str); 1] =
-    [("syn", "zeroize_derive is the last derive macro that has not moved to syn 3; build time only")];
+const TWICE: [(&str, &str); 2] = [
+    ("syn", "zeroize_derive is the last derive macro that has not moved to syn 3; build time only"),
+    (
+        "untrusted",
+        "jsonwebtoken wants aws-lc-rs with its ring-like readers (0.7), webpki has 0.9; 300 lines each",
+    ),
+];
 
 /// `cargo metadata`, once.
 fn metadata() -> &'static Value {

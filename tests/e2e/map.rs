@@ -5,10 +5,16 @@ use std::process::Command;
 use std::time::Duration;
 
 use e2e::destination::Destination;
+use e2e::eventually::eventually;
 use e2e::process::Process;
 use e2e::programs::{Client, Gateway, addresses, program};
 use e2e::scratch::Scratch;
 use e2e::websocket::WebSocket;
+
+/// A map with which this program would start.
+fn good_map(name: &str) -> &'static str {
+    if name == "wsgate-client" { "127.0.0.1:0,http://127.0.0.1:1/proxy/x\n" } else { "db,127.0.0.1:1\n" }
+}
 
 /// Runs a program that must end at once, and returns its exit status and stderr.
 fn run(name: &str, arguments: &[&str]) -> (Option<i32>, String) {
@@ -89,7 +95,7 @@ fn a_missing_file_is_an_error_with_its_name() {
         ("wsgate-client", "--private-key"),
     ] {
         let scratch = Scratch::new();
-        let (missing, map) = (scratch.file("missing"), scratch.write("map", ""));
+        let (missing, map) = (scratch.file("missing"), scratch.write("map", good_map(name)));
         let (code, stderr) = run(name, &["--map", &map, flag, &missing]);
         assert_eq!(code, Some(2), "{name} {flag}: {stderr}");
         assert!(stderr.contains(&missing), "{name} {flag}: {stderr}");
@@ -100,7 +106,7 @@ fn a_missing_file_is_an_error_with_its_name() {
 fn a_file_that_is_no_key_is_an_error_that_shows_nothing_of_it() {
     for (name, flag) in [("wsgate-server", "--public-key"), ("wsgate-client", "--private-key")] {
         let scratch = Scratch::new();
-        let (map, key) = (scratch.write("map", ""), scratch.write("key", "swordfish\n"));
+        let (map, key) = (scratch.write("map", good_map(name)), scratch.write("key", "swordfish\n"));
         let (code, stderr) = run(name, &["--map", &map, flag, &key]);
         assert_eq!(code, Some(2), "{name}: {stderr}");
         assert!(stderr.contains(&key) && !stderr.contains("swordfish"), "{name}: {stderr}");
@@ -118,5 +124,5 @@ fn comments_blank_lines_and_spaces_are_fine() {
     let url = gateway.url("db");
     let client = Client::with_map(&format!("# a comment\n\n 127.0.0.1:0 , {url} \n127.0.0.1:0,{url}\n"), &[]);
     drop(client.connect());
-    assert_eq!(addresses(&client.process).len(), 2);
+    eventually("both lines are served", || (addresses(&client.process).len() == 2).then_some(()));
 }
