@@ -1,6 +1,7 @@
 //! Both directions of a connection, in one task, until both are over.
 
 use std::future::{Future, poll_fn};
+use std::io::ErrorKind;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
@@ -45,11 +46,11 @@ fn poll_both(
     backend: &mut impl Leg,
 ) -> Poll<(Side, Why)> {
     loop {
-        let first = up.step(cx, client, backend);
+        let first = up.step(cx, client, backend, down.sink_error);
         if let Poll::Ready(Some(Broken::Source(why))) = first {
             return Poll::Ready((Side::Client, why));
         }
-        let second = down.step(cx, backend, client);
+        let second = down.step(cx, backend, client, up.sink_error);
         if let Poll::Ready(Some(Broken::Source(why))) = second {
             return Poll::Ready((Side::Backend, why));
         }
@@ -65,7 +66,7 @@ fn poll_both(
 /// Both directions are over. A side that no longer took data has ended it (in order, since its own
 /// stream was complete); otherwise the one whose end of file came first has.
 fn verdict(up: &Flow, down: &Flow) -> (Side, Why) {
-    let by = match (up.sink_gone, down.sink_gone) {
+    let by = match (up.sink_error.is_some(), down.sink_error.is_some()) {
         (true, _) => Side::Backend,
         (false, true) => Side::Client,
         (false, false) if up.ended_at <= down.ended_at => Side::Client,
@@ -101,17 +102,20 @@ struct Flow {
     end: usize,
     size: Size,
     moved: u64,
-    sink_gone: bool,
+    /// How a write failed: the sink takes no more.
+    sink_error: Option<ErrorKind>,
     ended_at: Option<Instant>,
 }
 
 impl Flow {
     /// Does one thing: a read, a write or a shutdown. Pending when it can do none now, or never again.
+    /// `source_error` is how the other direction's write to the source failed.
     fn step(
         &mut self,
         cx: &mut Context<'_>,
         source: &mut impl Leg,
         sink: &mut impl Leg,
+        source_error: Option<ErrorKind>,
     ) -> Poll<Option<Broken>> {
         match self.state {
             State::Over => Poll::Pending,
@@ -122,11 +126,16 @@ impl Flow {
                 Poll::Ready(None)
             }
             State::Open if self.buffer.is_some() && self.start < self.end => self.write(cx, sink),
-            State::Open => self.read(cx, source),
+            State::Open => self.read(cx, source, source_error),
         }
     }
 
-    fn read(&mut self, cx: &mut Context<'_>, source: &mut impl Leg) -> Poll<Option<Broken>> {
+    fn read(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut impl Leg,
+        source_error: Option<ErrorKind>,
+    ) -> Poll<Option<Broken>> {
         let mut buffer = Buffer::take(self.size);
         let mut into = ReadBuf::new(&mut buffer);
         let result = ready!(Pin::new(source).poll_read(cx, &mut into));
@@ -135,6 +144,10 @@ impl Flow {
             return Poll::Ready(Some(Broken::Source(error.into())));
         }
         if got == 0 {
+            let why = Why::of_eof_after(source_error);
+            if !why.is_orderly() {
+                return Poll::Ready(Some(Broken::Source(why)));
+            }
             self.ended_at = Some(Instant::now());
             self.state = State::Ending;
         } else {
@@ -156,9 +169,9 @@ impl Flow {
                 }
                 Poll::Ready(None)
             }
-            _ => {
+            failed => {
                 self.buffer = None;
-                self.sink_gone = true;
+                self.sink_error = Some(failed.map_or_else(|error| error.kind(), |_| ErrorKind::WriteZero));
                 self.state = State::Over;
                 Poll::Ready(Some(Broken::Sink))
             }

@@ -63,6 +63,17 @@ impl Why {
     pub fn is_orderly(&self) -> bool {
         matches!(self, Self::Eof)
     }
+
+    /// What an end of file means on a socket to which a write has failed, if one has.
+    ///
+    /// A reset or a time-out is told once. If a write was told, the next read finds an end of file that
+    /// the peer never sent. After a broken pipe it is a true one: the peer's end came first.
+    pub fn of_eof_after(failed_write: Option<io::ErrorKind>) -> Self {
+        match failed_write {
+            None | Some(io::ErrorKind::BrokenPipe | io::ErrorKind::WriteZero) => Self::Eof,
+            Some(kind) => Self::Failed(kind),
+        }
+    }
 }
 
 impl From<io::Error> for Why {

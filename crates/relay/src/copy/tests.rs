@@ -1,4 +1,5 @@
 use std::io;
+use std::task::Waker;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -166,4 +167,67 @@ async fn unix_sockets_are_carried_too() {
     client.read_to_string(&mut got).await.unwrap();
     assert_eq!(got, "pingpong");
     assert_eq!(outcome(relay).await.up, 4);
+}
+
+/// A socket that its peer has reset: the kernel tells of that once, and while data flows it is mostly a
+/// write that is told. The read after it finds an end of file that the peer never sent.
+#[derive(Default)]
+struct Reset {
+    told: bool,
+    reader: Option<Waker>,
+}
+
+impl Leg for Reset {
+    fn reset_on_drop(&mut self) {}
+}
+
+impl tokio::io::AsyncRead for Reset {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        if self.told {
+            return Poll::Ready(Ok(()));
+        }
+        self.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl tokio::io::AsyncWrite for Reset {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<std::io::Result<usize>> {
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+        let first = !std::mem::replace(&mut self.told, true);
+        let kind = if first { std::io::ErrorKind::ConnectionReset } else { std::io::ErrorKind::BrokenPipe };
+        Poll::Ready(Err(kind.into()))
+    }
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Err(std::io::ErrorKind::NotConnected.into()))
+    }
+}
+
+#[tokio::test]
+async fn a_reset_that_a_write_was_told_of_is_no_end_of_file() {
+    for client_resets in [true, false] {
+        let (mut other, near) = tcp_pair().await;
+        let relay = tokio::spawn(async move {
+            let stop = CancellationToken::new();
+            match client_resets {
+                true => copy(Reset::default(), Socket::from(near), &stop).await,
+                false => copy(Socket::from(near), Reset::default(), &stop).await,
+            }
+        });
+        other.write_all(b"x").await.unwrap();
+        let error = other.read(&mut [0]).await.expect_err("a reset, not an end of file");
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        let by = if client_resets { Side::Client } else { Side::Backend };
+        let ended = outcome(relay).await;
+        assert_eq!((ended.by, ended.why), (by, Why::Failed(io::ErrorKind::ConnectionReset)));
+    }
 }
