@@ -155,7 +155,9 @@ impl<L: Leg, W: Leg> Tunnel<L, W> {
             Some(PeerEnd::Frame(End::Violation(violation))) => {
                 self.begin(now, peer, Why::Protocol(violation.text()), Some(violation.code()));
             }
-            Some(PeerEnd::Eof { complete: true }) => self.begin(now, peer, Why::Eof, None),
+            Some(PeerEnd::Eof { complete: true }) => {
+                self.begin(now, peer, Why::of_eof_after(self.outgoing.write_error()), None);
+            }
             Some(PeerEnd::Eof { complete: false }) => self.begin(now, peer, Why::Truncated, None),
             Some(PeerEnd::Failed(kind)) => self.begin(now, peer, Why::Failed(kind), None),
         }
@@ -167,6 +169,10 @@ impl<L: Leg, W: Leg> Tunnel<L, W> {
             return self.begin(now, local, why, Some(close::LOCAL_RESET));
         }
         let Some(eof) = self.outgoing.finished() else { return };
+        let why = Why::of_eof_after(self.incoming.sink_error());
+        if !why.is_orderly() {
+            return self.begin(now, local, why, Some(close::LOCAL_RESET));
+        }
         if self.incoming.sink_gone() || (now >= self.silent_at(eof) && !self.incoming.undelivered()) {
             self.begin(now, local, Why::Eof, Some(close::NORMAL));
         } else if now >= eof + LINGER {

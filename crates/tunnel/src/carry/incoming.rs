@@ -42,7 +42,8 @@ pub(super) struct Incoming {
     ping: Option<Vec<u8>>,
     end: Option<PeerEnd>,
     discarding: bool,
-    sink_gone: bool,
+    /// How a write failed: the local socket takes no more.
+    sink_error: Option<ErrorKind>,
     /// Payload bytes written to the local socket.
     pub(super) moved: u64,
     /// When payload last came or was written.
@@ -64,7 +65,7 @@ impl Incoming {
             ping: None,
             end: None,
             discarding: false,
-            sink_gone: false,
+            sink_error: None,
             moved: 0,
             last_moved: now,
             last_received: now,
@@ -158,8 +159,8 @@ impl Incoming {
                 self.last_moved = now;
                 self.advance(n);
             }
-            _ => {
-                self.sink_gone = true;
+            failed => {
+                self.sink_error = Some(failed.map_or_else(|error| error.kind(), |_| ErrorKind::WriteZero));
                 self.discard();
             }
         }
@@ -205,7 +206,11 @@ impl Incoming {
 
     /// Whether the local socket takes no more.
     pub(super) fn sink_gone(&self) -> bool {
-        self.sink_gone
+        self.sink_error.is_some()
+    }
+
+    pub(super) fn sink_error(&self) -> Option<ErrorKind> {
+        self.sink_error
     }
 }
 

@@ -27,8 +27,8 @@ pub(super) struct Outgoing {
     closing: bool,
     close_sent_at: Option<Instant>,
     unflushed: bool,
-    /// The WebSocket takes no more. What the peer sent is still to be read.
-    broken: bool,
+    /// How a write failed: the WebSocket takes no more. What the peer sent is still to be read.
+    broken: Option<io::ErrorKind>,
     /// Payload bytes written.
     pub(super) moved: u64,
     /// When payload was last written.
@@ -66,7 +66,7 @@ impl Outgoing {
             closing: false,
             close_sent_at: None,
             unflushed: false,
-            broken: false,
+            broken: None,
             moved: 0,
             last_moved: now,
         }
@@ -82,7 +82,7 @@ impl Outgoing {
         now: Instant,
         see: impl FnMut(&[u8]),
     ) -> Poll<()> {
-        if self.broken {
+        if self.is_broken() {
             return Poll::Pending;
         }
         if self.frame.is_some() {
@@ -178,8 +178,8 @@ impl Outgoing {
 
     /// A failed write breaks this direction only; the other one finds out what became of the peer.
     fn checked(&mut self, result: io::Result<()>) -> Poll<()> {
-        if result.is_err() {
-            self.broken = true;
+        if let Err(error) = result {
+            self.broken = Some(error.kind());
             self.frame = None;
             self.control = Vec::new();
         }
@@ -208,7 +208,7 @@ impl Outgoing {
     /// When the local socket ended, once all of what it sent is written.
     pub(super) fn finished(&self) -> Option<Instant> {
         match self.source {
-            Source::Ended(at) if self.broken || self.frame.is_none() && !self.unflushed => Some(at),
+            Source::Ended(at) if self.is_broken() || self.frame.is_none() && !self.unflushed => Some(at),
             _ => None,
         }
     }
@@ -221,6 +221,10 @@ impl Outgoing {
     }
 
     pub(super) fn is_broken(&self) -> bool {
+        self.broken.is_some()
+    }
+
+    pub(super) fn write_error(&self) -> Option<io::ErrorKind> {
         self.broken
     }
 

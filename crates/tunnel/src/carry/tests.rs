@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Waker;
 
 use tokio::io::ReadBuf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
@@ -404,5 +405,86 @@ async fn megabytes_pass_both_ways_at_once_unharmed() {
     for ended in [client.await.unwrap(), server.await.unwrap()] {
         assert_eq!((ended.up, ended.down), (6_000_011, 9_000_007));
         assert_eq!((ended.by, ended.why), (Side::Client, Why::Eof));
+    }
+}
+
+/// A socket that its peer has reset: the kernel tells of that once, and while data flows it is mostly a
+/// write that is told. The read after it finds an end of file that the peer never sent.
+#[derive(Default)]
+struct Reset {
+    told: bool,
+    reader: Option<Waker>,
+}
+
+impl Leg for Reset {
+    fn reset_on_drop(&mut self) {}
+}
+
+impl tokio::io::AsyncRead for Reset {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        if self.told {
+            return Poll::Ready(Ok(()));
+        }
+        self.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl tokio::io::AsyncWrite for Reset {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<std::io::Result<usize>> {
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+        let first = !std::mem::replace(&mut self.told, true);
+        let kind = if first { std::io::ErrorKind::ConnectionReset } else { std::io::ErrorKind::BrokenPipe };
+        Poll::Ready(Err(kind.into()))
+    }
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Err(std::io::ErrorKind::NotConnected.into()))
+    }
+}
+
+fn settings() -> Settings {
+    Settings { control_timeout: Duration::from_secs(10), stop: CancellationToken::new(), tap: None }
+}
+
+const TOLD: Why = Why::Failed(std::io::ErrorKind::ConnectionReset);
+
+#[tokio::test(start_paused = true)]
+async fn a_local_reset_that_a_write_was_told_of_is_no_end_of_file() {
+    for role in [Role::Client, Role::Server] {
+        let (mut peer, near) = duplex(1024);
+        let wire = Wire { stream: Pipe(near, Arc::default()), early: Vec::new(), role };
+        let ended = tokio::spawn(carry(Reset::default(), wire, settings()));
+        let from = if role == Role::Client { Role::Server } else { Role::Client };
+        peer.write_all(&message(b"x", from)).await.unwrap();
+        let mut said = [0; 100];
+        let n = peer.read(&mut said).await.unwrap();
+        let end = Decoder::new(from).decode(&mut said[..n]).end;
+        assert_eq!(end, Some(End::Close(1011)), "the peer must not take what it has for all");
+        drop(peer);
+        let ended = ended.await.unwrap();
+        assert_eq!((ended.by, ended.why), (role.local(), TOLD));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_of_the_websocket_that_a_write_was_told_of_is_no_end_of_file() {
+    for role in [Role::Client, Role::Server] {
+        let (mut local, near) = duplex(1024);
+        let local_reset = Arc::<AtomicBool>::default();
+        let wire = Wire { stream: Reset::default(), early: Vec::new(), role };
+        let ended = tokio::spawn(carry(Pipe(near, local_reset.clone()), wire, settings()));
+        local.write_all(b"x").await.unwrap();
+        let ended = ended.await.unwrap();
+        assert_eq!((ended.by, ended.why), (role.peer(), TOLD));
+        assert!(local_reset.load(Ordering::SeqCst));
     }
 }
