@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use daemon::accept::Peer;
+use http::header::{self, HeaderValue};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -31,10 +32,13 @@ pub(crate) async fn serve(gate: Arc<Gate>, socket: Socket, peer: Peer, closing: 
     let deadlines = Deadlines { head: gate.config.handshake_timeout, write: gate.config.write_timeout };
     let guarded = Guarded::new(socket, progress.clone(), deadlines);
     let service = service_fn(|request| {
-        let (gate, progress) = (gate.clone(), progress.clone());
+        let (gate, progress, closing) = (gate.clone(), progress.clone(), closing.clone());
         async move {
             progress.answering();
-            let response = answer(&gate, request, peer).await;
+            let mut response = answer(&gate, request, peer).await;
+            if closing.is_cancelled() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                response.headers_mut().append(header::CONNECTION, HeaderValue::from_static("close"));
+            }
             progress.idle();
             Ok::<_, Infallible>(response)
         }
@@ -45,7 +49,11 @@ pub(crate) async fn serve(gate: Arc<Gate>, socket: Socket, peer: Peer, closing: 
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = closing.cancelled() => {
-            connection.as_mut().graceful_shutdown();
+            // hyper closes a connection of which nothing has been read: its first request may be on the way.
+            // With sockets of our own the process ends now, and does not wait for it.
+            if !progress.is_untouched() || gate.refuses_new() {
+                connection.as_mut().graceful_shutdown();
+            }
             connection.await
         }
     };

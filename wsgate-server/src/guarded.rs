@@ -24,11 +24,18 @@ const KEEP_ALIVE: Duration = Duration::from_secs(650);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Progress(Arc<AtomicU8>);
 
-const HEAD: u8 = 0;
-const ANSWERING: u8 = 1;
-const IDLE: u8 = 2;
+/// Accepted, and nothing read yet.
+const UNTOUCHED: u8 = 0;
+const HEAD: u8 = 1;
+const ANSWERING: u8 = 2;
+const IDLE: u8 = 3;
 
 impl Progress {
+    /// Whether nothing has been read since accept.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == UNTOUCHED
+    }
+
     /// A whole head has arrived.
     pub(crate) fn answering(&self) {
         self.0.store(ANSWERING, Ordering::Relaxed);
@@ -63,7 +70,15 @@ pub(crate) struct Guarded {
 impl Guarded {
     pub(crate) fn new(socket: Socket, progress: Progress, deadlines: Deadlines) -> Self {
         let reading = Deadline::after(deadlines.head);
-        Self { socket, progress, deadlines, reading, writing: Deadline::off(), phase: HEAD, ahead: false }
+        Self {
+            socket,
+            progress,
+            deadlines,
+            reading,
+            writing: Deadline::off(),
+            phase: UNTOUCHED,
+            ahead: false,
+        }
     }
 
     /// The bare socket, when the connection no longer speaks HTTP.
@@ -117,6 +132,10 @@ impl AsyncRead for Guarded {
         }
         if buf.filled().len() > before {
             match self.phase {
+                UNTOUCHED => {
+                    self.phase = HEAD; // the deadline runs from accept
+                    self.progress.0.store(HEAD, Ordering::Relaxed);
+                }
                 IDLE => self.head_begins(),
                 ANSWERING => self.ahead = true,
                 _ => {}

@@ -89,3 +89,43 @@ pub async fn run(config: Config, sockets: Sockets, stop: Stop) {
     let _ = tokio::time::timeout(LAST_ANSWERS, connections.wait()).await;
     tracing::info!(%how, "stopped");
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::Args;
+
+    const LIVE: &[u8] = b"GET /live HTTP/1.1\r\nHost: gw\r\n\r\n";
+
+    /// All that comes on a connection until it is closed.
+    async fn rest(connection: &mut TcpStream) -> String {
+        let mut text = String::new();
+        let reading = connection.read_to_string(&mut text);
+        tokio::time::timeout(Duration::from_secs(5), reading).await.expect("it is closed").unwrap();
+        text
+    }
+
+    #[tokio::test]
+    async fn what_inherited_sockets_have_accepted_is_answered_though_it_asks_after_the_signal() {
+        let (config, _) = Config::from_args(Args::parse_from(["wsgate-server"]), 20_000).unwrap();
+        let listeners = daemon::listen::bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listeners[0].tcp_addr().unwrap().unwrap();
+        let stop = Stop::manual();
+        let running = tokio::spawn(run(config, Sockets { listeners, inherited: true }, stop.clone()));
+
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        let mut kept = TcpStream::connect(address).await.unwrap();
+        kept.write_all(LIVE).await.unwrap();
+        kept.read_exact(&mut [0; 15]).await.unwrap(); // both are accepted now
+        stop.draining.cancel();
+        rest(&mut kept).await;
+        silent.write_all(LIVE).await.unwrap();
+        let answer = rest(&mut silent).await;
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer:?}");
+        running.await.unwrap();
+    }
+}
