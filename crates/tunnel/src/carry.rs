@@ -321,4 +321,6 @@ fn tapping(tap: &mut Option<Box<dyn Tap>>, from: Side) -> impl FnMut(&[u8]) + '_
 }
 
 #[cfg(test)]
+mod rough;
+#[cfg(test)]
 mod tests;
