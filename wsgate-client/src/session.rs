@@ -19,7 +19,8 @@ const CONTROL: Duration = Duration::from_secs(10);
 
 /// Opens a tunnel to `gateway` and carries `local` through it. Without a tunnel `local` is reset.
 pub(crate) async fn serve(config: &Config, gateway: &Gateway, mut local: Socket, stop: &Stop) {
-    match open(config, gateway, &local, stop).await {
+    // In a box that is gone when the tunnel is open: an idle tunnel shall not carry the state of its set-up.
+    match Box::pin(open(config, gateway, &local, stop)).await {
         Some(wire) => {
             let settings = Settings { control_timeout: CONTROL, stop: stop.now.clone(), tap: None };
             log(&carry(local, wire, settings).await);
