@@ -111,6 +111,9 @@ impl Incoming {
         } else {
             let n = self.early.len().min(chunk.len());
             chunk.iter_mut().zip(self.early.drain(..n)).for_each(|(to, from)| *to = from);
+            if self.early.is_empty() {
+                self.early = VecDeque::new(); // its memory, up to a whole head's, is not kept for the tunnel's life
+            }
             n
         };
         if got == 0 {
@@ -219,5 +222,23 @@ fn failure(kind: ErrorKind) -> PeerEnd {
     match kind {
         ErrorKind::UnexpectedEof => PeerEnd::Eof { complete: false },
         kind => PeerEnd::Failed(kind),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use relay::Socket;
+    use tokio::net::UnixStream;
+
+    #[tokio::test]
+    async fn early_bytes_leave_no_memory_behind() {
+        let ((wire, _peer), (local, _app)) = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
+        let (mut wire, mut local) = (Socket::from(wire), Socket::from(local));
+        let now = Instant::now();
+        let mut incoming = Incoming::new(Role::Client, [0x82, 0].repeat(30_000), now);
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        while incoming.step(&mut cx, &mut wire, &mut local, now, |_| {}).is_ready() {}
+        assert_eq!((incoming.peer_end(), incoming.early.capacity()), (None, 0));
     }
 }
