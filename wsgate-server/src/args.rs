@@ -47,7 +47,7 @@ pub struct Args {
     pub handshake_timeout: GoDuration,
 
     /// How long an HTTP answer or the last control frames may take to be written; never cuts payload.
-    /// 0: forever
+    /// 0: answers forever
     #[arg(long, value_name = "TIME", default_value = "10s")]
     pub write_timeout: GoDuration,
 

@@ -38,6 +38,8 @@ pub struct Config {
     pub shutdown_timeout: Duration,
     /// Tunnels at once.
     pub max_connections: usize,
+    /// Connections that speak HTTP; above, those that are kept and idle are closed.
+    pub kept_connections: usize,
     /// Which payload is logged.
     pub dump: Dump,
 }
@@ -77,6 +79,7 @@ impl Config {
             write_timeout: bound(args.write_timeout),
             shutdown_timeout: args.shutdown_timeout.0,
             max_connections: connections.allowed,
+            kept_connections: usize::try_from(descriptors / 4).unwrap_or(usize::MAX).max(16),
             dump: Dump::from_flag(args.dump_tcp),
         };
         Ok((config, kit))

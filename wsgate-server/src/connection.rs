@@ -32,10 +32,10 @@ pub(crate) async fn serve(gate: Arc<Gate>, socket: Socket, peer: Peer, closing: 
     let deadlines = Deadlines { head: gate.config.handshake_timeout, write: gate.config.write_timeout };
     let guarded = Guarded::new(socket, progress.clone(), deadlines);
     let service = service_fn(|request| {
+        progress.answering(); // here, since hyper reads on before it first polls the answer
         let (gate, progress, closing) = (gate.clone(), progress.clone(), closing.clone());
         async move {
-            progress.answering();
-            let mut response = answer(&gate, request, peer).await;
+            let mut response = answer(&gate, request, peer, &progress).await;
             if closing.is_cancelled() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 response.headers_mut().append(header::CONNECTION, HeaderValue::from_static("close"));
             }
@@ -46,15 +46,22 @@ pub(crate) async fn serve(gate: Arc<Gate>, socket: Socket, peer: Peer, closing: 
     let mut http = http1::Builder::new();
     http.max_buf_size(HEAD_BYTES).max_headers(HEAD_LINES).header_read_timeout(None);
     let mut connection = pin!(http.serve_connection(TokioIo::new(guarded), service).with_upgrades());
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = closing.cancelled() => {
-            // hyper closes a connection of which nothing has been read: its first request may be on the way.
-            // With sockets of our own the process ends now, and does not wait for it.
-            if !progress.is_untouched() || gate.refuses_new() {
-                connection.as_mut().graceful_shutdown();
+    let ended = loop {
+        tokio::select! {
+            ended = connection.as_mut() => break ended,
+            () = gate.crowded.notified() => {
+                if progress.is_idle() {
+                    connection.as_mut().graceful_shutdown();
+                }
             }
-            connection.await
+            () = closing.cancelled() => {
+                // hyper closes a connection of which nothing has been read: its first request may be on the
+                // way. With sockets of our own the process ends now, and does not wait for it.
+                if !progress.is_untouched() || gate.refuses_new() {
+                    connection.as_mut().graceful_shutdown();
+                }
+                break connection.await;
+            }
         }
     };
     if let Err(error) = ended {
@@ -62,12 +69,17 @@ pub(crate) async fn serve(gate: Arc<Gate>, socket: Socket, peer: Peer, closing: 
     }
 }
 
-async fn answer(gate: &Arc<Gate>, request: Request<Incoming>, peer: Peer) -> Response<Full<Bytes>> {
+async fn answer(
+    gate: &Arc<Gate>,
+    request: Request<Incoming>,
+    peer: Peer,
+    progress: &Progress,
+) -> Response<Full<Bytes>> {
     match request.uri().path() {
         "/" | "/live" => plain(StatusCode::OK, "OK\n"),
         "/ready" if gate.is_draining() => plain(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
         "/ready" => plain(StatusCode::OK, "OK\n"),
-        path if path.starts_with("/proxy/") => session::open(gate, request, peer).await,
+        path if path.starts_with("/proxy/") => session::open(gate, request, peer, progress).await,
         _ => plain(StatusCode::NOT_FOUND, "not found; destinations are at /proxy/NAME\n"),
     }
 }

@@ -11,7 +11,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use daemon::listen::{ListenAddr, Listener};
+use daemon::listen::ListenAddr;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use relay::Address;
 use tempfile::TempDir;
@@ -88,14 +88,11 @@ impl Dev {
 }
 
 fn gateway_url(sockets: &Sockets) -> Result<String> {
-    let tcp = sockets.listeners.iter().find_map(|listener| match listener {
-        Listener::Tcp(_) => listener.tcp_addr().ok().flatten(),
-        Listener::Unix(_) => None,
-    });
-    let address = tcp.context("--dev needs a TCP port to listen on; try --listen 127.0.0.1:8086")?;
-    if !address.ip().is_loopback() {
-        bail!("--dev listens on loopback only, and the inherited socket {address} does not");
+    let addresses: Vec<_> = sockets.listeners.iter().filter_map(|l| l.tcp_addr().ok().flatten()).collect();
+    if let Some(open) = addresses.iter().find(|address| !address.ip().is_loopback()) {
+        bail!("--dev listens on loopback only, and the inherited socket {open} does not");
     }
+    let address = addresses.first().context("--dev needs a TCP port; try --listen 127.0.0.1:8086")?;
     Ok(format!("http://{address}"))
 }
 

@@ -3,7 +3,7 @@
 
 use anyhow::{Result, bail};
 use http::header::{self, HeaderMap, HeaderName};
-use http::uri::{Authority, Scheme, Uri};
+use http::uri::{Authority, Uri};
 
 const TUNNEL: HeaderName = HeaderName::from_static("wsgate-tunnel");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -66,33 +66,20 @@ fn starts_with(headers: &HeaderMap, name: HeaderName, prefix: &[u8]) -> bool {
 }
 
 fn is_own_host(origin: &str, headers: &HeaderMap) -> bool {
+    // Ports are left out: a proxy in front may listen on another one and pass on the name alone.
     let Some(origin) = parse(origin) else { return false };
     let hosts = headers.get_all(header::HOST).iter().chain(headers.get_all(FORWARDED_HOST));
-    hosts.filter_map(|host| host.to_str().ok()?.trim().parse::<Authority>().ok()).any(|host| {
-        let port = host.port_u16().unwrap_or(origin.default_port);
-        host.host().eq_ignore_ascii_case(&origin.host) && port == origin.port
-    })
+    hosts
+        .filter_map(|host| host.to_str().ok()?.trim().parse::<Authority>().ok())
+        .any(|host| host.host().eq_ignore_ascii_case(origin.host()))
 }
 
-/// An origin in the form of RFC 6454 section 6.2.
-struct Origin {
-    host: String,
-    port: u16,
-    default_port: u16,
-}
-
-fn parse(origin: &str) -> Option<Origin> {
+/// The authority of an origin in the form of RFC 6454 section 6.2: a scheme and an authority, nothing else.
+fn parse(origin: &str) -> Option<Authority> {
     let uri: Uri = origin.parse().ok()?;
-    let default_port = match uri.scheme() {
-        Some(scheme) if *scheme == Scheme::HTTP => 80,
-        Some(scheme) if *scheme == Scheme::HTTPS => 443,
-        Some(_) => 0,
-        None => return None,
-    };
     let authority = uri.authority()?;
     let bare = origin.len() == uri.scheme_str()?.len() + "://".len() + authority.as_str().len();
-    let port = authority.port_u16().unwrap_or(default_port);
-    bare.then(|| Origin { host: authority.host().to_owned(), port, default_port })
+    bare.then(|| authority.clone())
 }
 
 #[cfg(test)]
@@ -126,9 +113,9 @@ mod tests {
             ("Host: gw|Origin: https://evil.org|Proxy-Authorization: Bearer x", true, "a credential"),
             ("Host: gw|Origin: https://gw|User-Agent: Go-http-client/1.1", true, "the original client"),
             ("Host: gw|Origin: https://gw", true, "own host, no browser"),
-            ("Host: gw|Origin: https://gw:8443", false, "another port"),
+            ("Host: gw|Origin: https://gw:8443", true, "behind a proxy that passes on the name alone"),
             ("Host: gw:8443|Origin: https://gw:8443", true, "the same port"),
-            ("Host: gw:443|Origin: https://gw", true, "the default port, said or not"),
+            ("Host: other|Origin: https://gw", false, "another host"),
             ("Host: 10.0.0.1|X-Forwarded-Host: gw|Origin: https://gw", true, "behind a proxy"),
             ("Host: gw|Origin: https://gw|User-Agent: Mozilla/5.0", false, "rebinding by a browser"),
             ("Host: gw|Origin: https://gw|Sec-Fetch-Mode: websocket", false, "a browser in disguise"),

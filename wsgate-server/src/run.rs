@@ -7,7 +7,7 @@ use std::time::Duration;
 use daemon::accept::{self, Accepted, Stream};
 use daemon::stop::Stop;
 use relay::Socket;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -26,6 +26,8 @@ pub(crate) struct Gate {
     /// connections come to us that were made before.
     refuses_when_draining: bool,
     opened: AtomicU64,
+    /// Tells kept connections that there are too many of them.
+    pub(crate) crowded: Notify,
 }
 
 impl Gate {
@@ -55,6 +57,7 @@ pub async fn run(config: Config, sockets: Sockets, stop: Stop) {
         stop: stop.clone(),
         refuses_when_draining: !sockets.inherited,
         opened: AtomicU64::new(0),
+        crowded: Notify::new(),
     });
     let (deaf, closing) = (CancellationToken::new(), CancellationToken::new());
     let connections = TaskTracker::new();
@@ -66,6 +69,12 @@ pub async fn run(config: Config, sockets: Sockets, stop: Stop) {
                 Stream::Tcp(stream) => Socket::from(stream),
                 Stream::Unix(stream) => Socket::from(stream),
             };
+            if connections.len() >= gate.config.kept_connections {
+                // Anybody can keep one for ten minutes with a request for `/`, and each has a descriptor
+                // that a tunnel may need.
+                tracing::debug!(open = connections.len(), "idle connections are closed to make room");
+                gate.crowded.notify_waiters();
+            }
             connections.spawn(connection::serve(gate.clone(), socket, peer, closing.clone()));
         }));
     }
@@ -107,6 +116,33 @@ mod tests {
         let reading = connection.read_to_string(&mut text);
         tokio::time::timeout(Duration::from_secs(5), reading).await.expect("it is closed").unwrap();
         text
+    }
+
+    #[tokio::test]
+    async fn idle_connections_are_closed_when_there_are_too_many() {
+        let (config, _) = Config::from_args(Args::parse_from(["wsgate-server"]), 200).unwrap();
+        let most = config.kept_connections;
+        let listeners = daemon::listen::bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listeners[0].tcp_addr().unwrap().unwrap();
+        let stop = Stop::manual();
+        let running = tokio::spawn(run(config, Sockets { listeners, inherited: false }, stop.clone()));
+        let mut kept = Vec::new();
+        for _ in 0..most {
+            let mut connection = TcpStream::connect(address).await.unwrap();
+            connection.write_all(LIVE).await.unwrap();
+            connection.read_exact(&mut [0; 15]).await.unwrap();
+            kept.push(connection);
+        }
+        let mut late = TcpStream::connect(address).await.unwrap();
+        late.write_all(LIVE).await.unwrap();
+        late.read_exact(&mut [0; 15]).await.unwrap();
+        for connection in &mut kept {
+            rest(connection).await;
+        }
+        late.write_all(LIVE).await.unwrap();
+        late.read_exact(&mut [0; 15]).await.expect("who came last is kept");
+        stop.draining.cancel();
+        running.await.unwrap();
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! A request for a tunnel: admitted step by step, dialled, upgraded, carried to its end.
 
-use std::borrow::Cow;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -18,7 +18,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tunnel::{Role, Settings, Wire};
 
-use crate::guarded::Guarded;
+use crate::guarded::{Guarded, Progress};
 use crate::identity::Caller;
 use crate::refusal::Refusal;
 use crate::run::Gate;
@@ -32,6 +32,7 @@ pub(crate) async fn open(
     gate: &Arc<Gate>,
     mut request: Request<Incoming>,
     peer: Peer,
+    progress: &Progress,
 ) -> Response<Full<Bytes>> {
     let on_upgrade = hyper::upgrade::on(&mut request);
     let mut about = About::new(gate.next_seq(), &request, peer);
@@ -39,7 +40,11 @@ pub(crate) async fn open(
         Ok(admitted) => admitted,
         Err(refusal) => return about.refused(&refusal, refusal.reason()),
     };
-    let socket = match relay::dial(&address, gate.config.dial_timeout).await {
+    progress.dialling();
+    let waiting = Waiting { about: &about, answered: false };
+    let dialled = relay::dial(&address, gate.config.dial_timeout).await;
+    waiting.end();
+    let socket = match dialled {
         Ok(socket) => socket,
         Err(error) => return about.refused(&unreachable(&error, &about), &format!("{:#}", anyhow!(error))),
     };
@@ -77,7 +82,7 @@ impl About {
             seq,
             peer,
             forwarded_for: forwarded_for(request.headers()),
-            destination: percent_decode_str(name).decode_utf8().unwrap_or(Cow::Borrowed(name)).into_owned(),
+            destination: percent_decode_str(name).decode_utf8_lossy().into_owned(),
             caller: None,
             upstream: String::new(),
             begun: Instant::now(),
@@ -121,6 +126,19 @@ impl About {
             "refused"
         );
         refusal.response()
+    }
+
+    fn left(&self) {
+        tracing::info!(
+            seq = self.seq,
+            destination = self.destination,
+            user = self.user(),
+            upstream = self.upstream,
+            peer = %self.peer,
+            "x-forwarded-for" = self.forwarded_for,
+            ptime = self.begun.elapsed().as_secs_f64(),
+            "the caller left before its tunnel was open"
+        );
     }
 
     fn opened(&self) {
@@ -173,7 +191,32 @@ fn unreachable(error: &DialError, about: &About) -> Refusal {
     let name = about.destination.clone();
     match error {
         DialError::TimedOut(_) => Refusal::DestinationTimeout { name },
+        // The kernel's patience ended before ours.
+        DialError::Refused(error) if error.kind() == ErrorKind::TimedOut => {
+            Refusal::DestinationTimeout { name }
+        }
         DialError::Name(_) | DialError::Refused(_) => Refusal::DestinationRefused { name },
+    }
+}
+
+/// A caller that waits for its destination. If it leaves, hyper drops the dial, and this says so.
+struct Waiting<'a> {
+    about: &'a About,
+    answered: bool,
+}
+
+impl Waiting<'_> {
+    /// The dial is over, one way or the other.
+    fn end(mut self) {
+        self.answered = true;
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.about.left();
+        }
     }
 }
 
@@ -182,13 +225,8 @@ async fn carry(gate: Arc<Gate>, about: About, on_upgrade: OnUpgrade, socket: Soc
     let wire = match upgraded(on_upgrade).await {
         Ok(wire) => wire,
         Err(error) => {
-            tracing::info!(
-                seq = about.seq,
-                peer = %about.peer,
-                error = %format!("{error:#}"),
-                "the caller left before its tunnel was open"
-            );
-            return;
+            tracing::debug!(seq = about.seq, error = %format!("{error:#}"), "no upgrade");
+            return about.left();
         }
     };
     about.opened();

@@ -44,7 +44,7 @@ impl Side {
 /// Why a carried connection is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// An orderly end: everything read was delivered.
+    /// An orderly end: all that the side which ended it had sent was delivered.
     Eof,
     /// A socket was reset or failed; the other side was reset too.
     Failed(io::ErrorKind),

@@ -260,6 +260,12 @@ impl<L: Leg, W: Leg> Tunnel<L, W> {
     /// Farewell, a step of it.
     fn step_ending(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let Some(ending) = &mut self.ending else { return false };
+        if let (Why::Eof, Some(kind)) = (&ending.why, self.incoming.sink_error())
+            && ending.by == self.role.peer()
+        {
+            // The peer's stream is complete, and not all of it could be delivered.
+            (ending.by, ending.why) = (self.role.local(), Why::Failed(kind));
+        }
         let wire = ending.step_wire(cx, &mut self.wire, &self.outgoing, &self.incoming);
         let local = ending.step_local(cx, &mut self.local, &self.outgoing, &self.incoming, now);
         wire || local

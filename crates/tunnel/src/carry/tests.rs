@@ -216,6 +216,18 @@ async fn the_peers_close_is_answered_and_what_came_before_is_delivered() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_orderly_end_that_could_not_be_delivered_is_not_called_one() {
+    let frames = [message(&[5; 3000], Role::Client), encode_control(Opcode::Close, b"", Role::Client)];
+    let mut rig = rig_with(Role::Server, frames.concat(), 1024, None);
+    rig.local.read_exact(&mut [0; 1000]).await.unwrap();
+    let Rig { local, wire, ended, .. } = rig;
+    drop(local); // before it has all
+    let ended = tokio::time::timeout(Duration::from_secs(20), ended).await.unwrap().unwrap();
+    assert_eq!((ended.by, ended.why), (Side::Backend, Why::Failed(std::io::ErrorKind::BrokenPipe)));
+    drop(wire);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_end_of_file_without_close_is_an_orderly_end() {
     for role in [Role::Client, Role::Server] {
         let mut rig = rig(role);
