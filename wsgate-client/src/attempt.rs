@@ -8,7 +8,7 @@ use tunnel::Wire;
 
 use crate::config::Config;
 use crate::connect::connect;
-use crate::gateway::Gateway;
+use crate::endpoint::Endpoint;
 use crate::refusal::Refusal;
 use crate::retry::{Again, Budget};
 use crate::stream::Stream;
@@ -54,7 +54,7 @@ impl AttemptError {
 /// Connects to `gateway` and upgrades the connection.
 pub(crate) async fn attempt(
     config: &Config,
-    gateway: &Gateway,
+    gateway: &Endpoint,
     budget: Budget,
 ) -> Result<Wire<Stream>, AttemptError> {
     let credential = config.credential.headers().await.map_err(AttemptError::Credential)?;

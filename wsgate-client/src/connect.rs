@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::attempt::AttemptError;
-use crate::gateway::Gateway;
+use crate::endpoint::Endpoint;
 use crate::retry::Budget;
 use crate::stream::Stream;
 use crate::tls::Tls;
@@ -18,7 +18,7 @@ const TLS: Duration = Duration::from_secs(10);
 
 /// A connection to `gateway`, on which nothing has been asked yet.
 pub(crate) async fn connect(
-    gateway: &Gateway,
+    gateway: &Endpoint,
     tls: Option<&Tls>,
     budget: Budget,
 ) -> Result<Stream, AttemptError> {

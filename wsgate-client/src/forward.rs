@@ -11,7 +11,7 @@ use relay::Socket;
 use tracing::Instrument;
 
 use crate::config::Config;
-use crate::gateway::Gateway;
+use crate::endpoint::Endpoint;
 use crate::map::Map;
 use crate::session;
 
@@ -23,7 +23,7 @@ pub struct Forwards(pub(crate) Vec<Forward>);
 #[derive(Debug)]
 pub(crate) struct Forward {
     listener: Listener,
-    gateway: Arc<Gateway>,
+    gateway: Arc<Endpoint>,
 }
 
 impl Forwards {

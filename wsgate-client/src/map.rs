@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use daemon::listen::ListenAddr;
 
-use crate::gateway::Gateway;
+use crate::endpoint::Endpoint;
 
 /// A map file, parsed.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub struct Line {
     /// Where to listen.
     pub listen: ListenAddr,
     /// Where its connections go.
-    pub gateway: Gateway,
+    pub gateway: Endpoint,
 }
 
 impl Map {

@@ -10,7 +10,7 @@ use tunnel::{Settings, Wire, carry};
 
 use crate::attempt::attempt;
 use crate::config::Config;
-use crate::gateway::Gateway;
+use crate::endpoint::Endpoint;
 use crate::retry::{Budget, GivenUp, Success, repeat};
 use crate::stream::Stream;
 
@@ -18,7 +18,7 @@ use crate::stream::Stream;
 const CONTROL: Duration = Duration::from_secs(10);
 
 /// Opens a tunnel to `gateway` and carries `local` through it. Without a tunnel `local` is reset.
-pub(crate) async fn serve(config: &Config, gateway: &Gateway, mut local: Socket, stop: &Stop) {
+pub(crate) async fn serve(config: &Config, gateway: &Endpoint, mut local: Socket, stop: &Stop) {
     // In a box that is gone when the tunnel is open: an idle tunnel shall not carry the state of its set-up.
     match Box::pin(open(config, gateway, &local, stop)).await {
         Some(wire) => {
@@ -32,7 +32,7 @@ pub(crate) async fn serve(config: &Config, gateway: &Gateway, mut local: Socket,
 /// Attempts until there is a tunnel. Ends early if the application resets its connection, or all is to end;
 /// an application that has merely shut down its half waits for an answer. `local` is not read meanwhile:
 /// what it sends stays with the kernel.
-async fn open(config: &Config, gateway: &Gateway, local: &Socket, stop: &Stop) -> Option<Wire<Stream>> {
+async fn open(config: &Config, gateway: &Endpoint, local: &Socket, stop: &Stop) -> Option<Wire<Stream>> {
     let begun = Instant::now();
     let budget = Budget::new(config.connect_timeout);
     let result = tokio::select! {

@@ -28,7 +28,7 @@ use tunnel::handshake::{VERSION, accept_for, generate_key, has_token, only};
 use tunnel::{Role, Wire};
 
 use crate::attempt::AttemptError;
-use crate::gateway::Gateway;
+use crate::endpoint::Endpoint;
 use crate::refusal::Refusal;
 use crate::stream::Stream;
 
@@ -46,13 +46,13 @@ pub(crate) struct Asked {
 
 impl Asked {
     /// What the user gave replaces what we would send, `Host` too; the credential cannot be replaced.
-    pub(crate) fn new(gateway: &Gateway, credential: HeaderMap, users: &HeaderMap) -> Self {
+    pub(crate) fn new(gateway: &Endpoint, credential: HeaderMap, users: &HeaderMap) -> Self {
         let key = generate_key();
         let mut request = Request::new(Empty::new());
         *request.uri_mut() = gateway.path_and_query.clone().into();
         let headers = request.headers_mut();
         let agent = concat!("wsgate-client/", env!("CARGO_PKG_VERSION"));
-        headers.insert(header::HOST, value(gateway.authority.as_str()));
+        headers.insert(header::HOST, gateway.host());
         headers.insert(header::ORIGIN, value(&gateway.origin()));
         headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
         headers.extend(users.clone());
@@ -66,7 +66,7 @@ impl Asked {
 }
 
 fn value(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).expect("a URL's authority and base64 are visible ASCII")
+    HeaderValue::from_str(text).expect("an origin and base64 are visible ASCII")
 }
 
 /// Sends `asked` on a fresh connection and waits for the answer, for `limit` at most.

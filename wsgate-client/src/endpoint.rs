@@ -1,16 +1,17 @@
-//! Where a forward leads: the URL of a destination at a gateway.
+//! Where a request goes: a URL, taken apart. For a forward, its destination at a endpoint.
 
 use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
+use http::HeaderValue;
 use http::uri::{Authority, PathAndQuery, Uri};
 use relay::Address;
 use rustls_pki_types::ServerName;
 
 /// `http(s)://host[:port]/path[?query]`, or the same with `ws` and `wss`, which mean the same.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Gateway {
+pub struct Endpoint {
     /// The name to ask for in TLS, and to find in the certificate; `None`: plain HTTP.
     pub tls: Option<ServerName<'static>>,
     /// What is dialled.
@@ -21,12 +22,12 @@ pub struct Gateway {
     pub path_and_query: PathAndQuery,
 }
 
-/// Why a text is no [`Gateway`]. It does not repeat the text, which may hold a secret.
+/// Why a text is no [`Endpoint`]. It does not repeat the text, which may hold a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}; write https://host[:port]/path or http://host[:port]/path")]
 pub struct BadUrl(&'static str);
 
-impl FromStr for Gateway {
+impl FromStr for Endpoint {
     type Err = BadUrl;
 
     fn from_str(text: &str) -> Result<Self, BadUrl> {
@@ -77,8 +78,13 @@ fn port_of(authority: &Authority, secure: bool) -> Result<u16, BadUrl> {
     }
 }
 
-impl Gateway {
-    /// `http://host[:port]`, which the request sends as `Origin` (RFC 6454 section 6.2).
+impl Endpoint {
+    /// The value of a request's `Host`.
+    pub(crate) fn host(&self) -> HeaderValue {
+        HeaderValue::from_str(self.authority.as_str()).expect("a URL's authority is visible ASCII")
+    }
+
+    /// `http://host[:port]`, which an upgrade sends as `Origin` (RFC 6454 section 6.2).
     pub(crate) fn origin(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.authority)
@@ -86,16 +92,16 @@ impl Gateway {
 }
 
 /// The URL without its query, as logs may show it.
-impl fmt::Display for Gateway {
+impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.origin(), self.path_and_query.path())
     }
 }
 
 /// As [`fmt::Display`]: no query.
-impl fmt::Debug for Gateway {
+impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Gateway({self})")
+        write!(f, "Endpoint({self})")
     }
 }
 
@@ -121,17 +127,17 @@ mod tests {
             ("HTTPS://Gw/p", "https://Gw/p", "Gw:443", true, "/p"),
             ("http://my_gw?x", "http://my_gw/", "my_gw:80", false, "/?x"),
         ] {
-            let gateway: Gateway = url.parse().unwrap();
-            assert_eq!(gateway.to_string(), shown, "{url}");
-            assert_eq!(gateway.address.to_string(), dialled);
-            assert_eq!(gateway.tls.is_some(), secure);
-            assert_eq!(gateway.path_and_query.to_string(), asked);
-            assert!(!format!("{gateway:?}").contains("secret"));
+            let endpoint: Endpoint = url.parse().unwrap();
+            assert_eq!(endpoint.to_string(), shown, "{url}");
+            assert_eq!(endpoint.address.to_string(), dialled);
+            assert_eq!(endpoint.tls.is_some(), secure);
+            assert_eq!(endpoint.path_and_query.to_string(), asked);
+            assert!(!format!("{endpoint:?}").contains("secret"));
         }
     }
 
     #[test]
-    fn what_is_no_url_of_a_gateway_is_refused_with_the_reason() {
+    fn what_is_no_url_is_refused_with_the_reason() {
         for (url, reason) in [
             ("", "no URL"),
             ("gw", "scheme"),
@@ -148,7 +154,7 @@ mod tests {
             ("https://a..b/", "neither"),
             ("http://gw/a b", "no URL"),
         ] {
-            let error = url.parse::<Gateway>().expect_err(url).to_string();
+            let error = url.parse::<Endpoint>().expect_err(url).to_string();
             assert!(error.contains(reason), "{url}: {error}");
             assert!(!error.contains("sesame"), "{error}");
         }
