@@ -1,18 +1,15 @@
 //! One attempt to open a tunnel, and whether another makes sense after it failed.
 
-use std::io;
 use std::time::Duration;
 
-use relay::DialError;
 use tunnel::Wire;
 
 use crate::config::Config;
-use crate::connect::connect;
+use crate::connect::{ConnectError, connect};
 use crate::endpoint::Endpoint;
 use crate::refusal::Refusal;
 use crate::retry::{Again, Budget};
 use crate::stream::Stream;
-use crate::tls;
 use crate::upgrade::{self, upgrade};
 
 /// Why an attempt did not open a tunnel.
@@ -21,15 +18,10 @@ pub(crate) enum AttemptError {
     /// We cannot say who we are.
     #[error("no credential")]
     Credential(#[source] anyhow::Error),
-    #[error("the gateway cannot be reached")]
-    Dial(#[source] DialError),
-    #[error("TLS failed{}", tls::hint(.0))]
-    Tls(#[source] io::Error),
-    /// The configuration has no TLS for an https URL; `Config::from_args` makes none like that.
-    #[error("TLS is not set up")]
-    NoTls,
-    #[error("the gateway did not answer within {limit:?} ({step})")]
-    Silent { step: &'static str, limit: Duration },
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error("the gateway did not answer within {0:?}")]
+    Silent(Duration),
     #[error("the gateway gave no HTTP answer")]
     NoAnswer(#[source] hyper::Error),
     #[error("{0}")]
@@ -44,9 +36,9 @@ impl AttemptError {
     /// better within seconds. What the gateway itself says about this tunnel does not.
     pub(crate) fn again(&self) -> Again {
         match self {
-            Self::Dial(_) | Self::Tls(_) | Self::Silent { .. } => Again::Soon,
+            Self::Connect(_) | Self::Silent(_) => Again::Soon,
             Self::Refused(refusal) => refusal.again(),
-            Self::Credential(_) | Self::NoTls | Self::NoAnswer(_) | Self::NotWebSocket(_) => Again::Never,
+            Self::Credential(_) | Self::NoAnswer(_) | Self::NotWebSocket(_) => Again::Never,
         }
     }
 }
@@ -57,8 +49,9 @@ pub(crate) async fn attempt(
     gateway: &Endpoint,
     budget: Budget,
 ) -> Result<Wire<Stream>, AttemptError> {
+    let tls = config.tls.as_ref();
     let credential = config.credential.headers().await.map_err(AttemptError::Credential)?;
-    let stream = connect(gateway, config.tls.as_ref(), budget).await?;
+    let stream = connect(gateway, tls, budget).await?;
     let asked = upgrade::Asked::new(gateway, credential, &config.headers);
     upgrade(stream, asked, budget.at_most(upgrade::HANDSHAKE)).await
 }

@@ -1,14 +1,17 @@
-//! Reaching the gateway: its name is resolved at each attempt, then TCP, then TLS.
+//! Reaching an endpoint: its name is resolved at each attempt, then TCP, then TLS.
 
+use std::future::Future;
+use std::io;
+use std::pin::pin;
 use std::time::Duration;
 
+use relay::DialError;
 use tokio::time::timeout;
 
-use crate::attempt::AttemptError;
 use crate::endpoint::Endpoint;
 use crate::retry::Budget;
 use crate::stream::Stream;
-use crate::tls::Tls;
+use crate::tls::{self, Tls};
 
 /// The longest that one attempt waits for TCP, name look-up included: a gateway that swallows packets
 /// leaves time for a second attempt.
@@ -16,18 +19,44 @@ const DIAL: Duration = Duration::from_secs(10);
 /// The longest that one attempt waits for TLS.
 const TLS: Duration = Duration::from_secs(10);
 
-/// A connection to `gateway`, on which nothing has been asked yet.
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    #[error("cannot connect")]
+    Dial(#[source] DialError),
+    #[error("TLS failed{}", tls::hint(.0))]
+    Tls(#[source] io::Error),
+    #[error("TLS failed: no answer within {0:?}")]
+    Silent(Duration),
+    /// There is no TLS for an https URL; `Config::from_args` makes no configuration like that.
+    #[error("TLS is not set up")]
+    NoTls,
+}
+
+/// A connection to `endpoint`, on which nothing has been asked yet.
 pub(crate) async fn connect(
-    gateway: &Endpoint,
+    endpoint: &Endpoint,
     tls: Option<&Tls>,
     budget: Budget,
-) -> Result<Stream, AttemptError> {
-    let socket =
-        relay::dial(&gateway.address, Some(budget.at_most(DIAL))).await.map_err(AttemptError::Dial)?;
-    let Some(name) = &gateway.tls else { return Ok(Stream::Plain(socket)) };
-    let tls = tls.ok_or(AttemptError::NoTls)?;
+) -> Result<Stream, ConnectError> {
+    let socket = relay::dial(&endpoint.address, Some(budget.at_most(DIAL))).await;
+    let socket = socket.map_err(ConnectError::Dial)?;
+    let Some(name) = &endpoint.tls else { return Ok(Stream::Plain(socket)) };
+    let tls = tls.ok_or(ConnectError::NoTls)?;
     let limit = budget.at_most(TLS);
     let shaken = timeout(limit, tls.connect(name.clone(), socket)).await;
-    let stream = shaken.map_err(|_| AttemptError::Silent { step: "TLS", limit })?;
-    Ok(Stream::Tls(Box::new(stream.map_err(AttemptError::Tls)?)))
+    let stream = shaken.map_err(|_| ConnectError::Silent(limit))?.map_err(ConnectError::Tls)?;
+    Ok(Stream::Tls(Box::new(stream)))
+}
+
+/// The result of `exchange`, while hyper's `connection` moves its bytes. No task of its own: what is
+/// dropped half way leaves nothing behind.
+pub(crate) async fn alongside<T>(exchange: impl Future<Output = T>, connection: impl Future) -> T {
+    let mut exchange = pin!(exchange);
+    tokio::select! {
+        biased;
+        result = &mut exchange => return result,
+        _ = connection => {} // its error reaches the exchange too
+    }
+    exchange.await
 }

@@ -120,7 +120,7 @@ mod tests {
     use std::cell::RefCell;
 
     fn refused() -> AttemptError {
-        AttemptError::Silent { step: "test", limit: Duration::ZERO }
+        AttemptError::Silent(Duration::ZERO)
     }
 
     /// The times of all attempts that fail, from the first one.

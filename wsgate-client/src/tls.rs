@@ -1,4 +1,4 @@
-//! TLS to the gateway: whom we trust, and what its errors mean.
+//! TLS: whom we trust, and what its errors mean.
 
 use std::fmt;
 use std::io;
@@ -82,10 +82,10 @@ impl fmt::Debug for Tls {
 pub(crate) fn hint(error: &io::Error) -> &'static str {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-            " (the issuer of the gateway's certificate is not trusted; --ca FILE names the roots to trust)"
+            " (the certificate's issuer is not trusted; --ca FILE names the roots to trust)"
         }
         Some(rustls::Error::InvalidMessage(_)) => " (what answers there is not TLS; is the URL http?)",
-        None if error.kind() == io::ErrorKind::UnexpectedEof => " (the gateway closed the connection)",
+        None if error.kind() == io::ErrorKind::UnexpectedEof => " (the other end closed the connection)",
         _ => "",
     }
 }

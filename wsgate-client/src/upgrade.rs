@@ -12,8 +12,6 @@
 //! authorization: Bearer <token>
 //! ```
 
-use std::future::Future;
-use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -28,6 +26,7 @@ use tunnel::handshake::{VERSION, accept_for, generate_key, has_token, only};
 use tunnel::{Role, Wire};
 
 use crate::attempt::AttemptError;
+use crate::connect::alongside;
 use crate::endpoint::Endpoint;
 use crate::refusal::Refusal;
 use crate::stream::Stream;
@@ -83,25 +82,13 @@ pub(crate) async fn upgrade(
     alongside(exchange(sender, asked, limit), connection.with_upgrades()).await
 }
 
-/// The result of `exchange`, while `connection` moves its bytes. No task of its own: what is dropped half
-/// way leaves nothing behind.
-async fn alongside<T>(exchange: impl Future<Output = T>, connection: impl Future) -> T {
-    let mut exchange = pin!(exchange);
-    tokio::select! {
-        biased;
-        result = &mut exchange => return result,
-        _ = connection => {} // its error reaches the exchange too
-    }
-    exchange.await
-}
-
 async fn exchange(
     mut sender: http1::SendRequest<Empty<Bytes>>,
     asked: Asked,
     limit: Duration,
 ) -> Result<Wire<Stream>, AttemptError> {
     let answer = timeout(limit, sender.send_request(asked.request)).await;
-    let answer = answer.map_err(|_| AttemptError::Silent { step: "upgrade", limit })?;
+    let answer = answer.map_err(|_| AttemptError::Silent(limit))?;
     let answer = answer.map_err(AttemptError::NoAnswer)?;
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Err(AttemptError::Refused(Refusal::read(answer).await));
