@@ -30,6 +30,15 @@ pub struct Args {
     #[arg(long, value_name = "NAME", default_value = "private-key-user")]
     pub private_key_user: String,
 
+    /// Key file (JSON) of a service account; gets identity tokens for an Identity-Aware Proxy (IAP), sent as
+    /// Authorization, or as Proxy-Authorization beside --private-key
+    #[arg(long, value_name = "FILE", requires = "iap_client_id")]
+    pub iap_credential: Option<PathBuf>,
+
+    /// OAuth client id of the IAP; .apps.googleusercontent.com may be left out
+    #[arg(long, value_name = "ID", requires = "iap_credential")]
+    pub iap_client_id: Option<String>,
+
     /// Root certificates (PEM) to trust instead of the system's
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
@@ -81,6 +90,8 @@ Examples:
       then:     mysql -h 127.0.0.1
   wsgate-client --map map.txt -H 'X-Team: dba' --ca private-ca.pem
       another header, and a gateway with a certificate of one's own
+  wsgate-client --map map.txt --iap-credential account.json --iap-client-id 123-abc
+      a gateway behind an Identity-Aware Proxy
 
 Flags may be written with underscores. Times are 300ms, 10s, 1h30m.
 The system's root certificates are read once at start, also those of SSL_CERT_FILE and SSL_CERT_DIR.
@@ -101,7 +112,7 @@ mod tests {
     fn the_originals_command_lines_are_read() {
         let args = read(
             "--map m -H A:b --headers C:d --private_key k --private-key-user=alice --connect_timeout 5s \
-             --shutdown-timeout=2h --enable_compression",
+             --shutdown-timeout=2h --enable_compression --iap_credential=f --iap_client_id i",
         )
         .unwrap();
         assert_eq!(args.map, PathBuf::from("m"));
@@ -110,6 +121,7 @@ mod tests {
         assert_eq!(args.private_key_user, "alice");
         assert_eq!((args.connect_timeout.0.as_secs(), args.shutdown_timeout.0.as_secs()), (5, 7200));
         assert!(args.enable_compression);
+        assert_eq!((args.iap_credential, args.iap_client_id), (Some("f".into()), Some("i".into())));
     }
 
     #[test]
@@ -125,7 +137,18 @@ mod tests {
             let text = read(flag).unwrap_err().to_string();
             assert_eq!(text, concat!("wsgate-client ", env!("CARGO_PKG_VERSION"), "\n"));
         }
-        assert!(read("").unwrap_err().to_string().contains("--map"));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        for (line, missing) in [
+            ("-H A:b", "--map"),
+            ("--map m --iap-credential f", "--iap-client-id"),
+            ("--map m --iap-client-id i", "--iap-credential"),
+        ] {
+            let text = read(line).unwrap_err().to_string();
+            assert!(text.contains(missing), "{line}: {text}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use tunnel::Wire;
 
 use crate::config::Config;
 use crate::connect::{ConnectError, connect};
+use crate::credential::CredentialError;
 use crate::endpoint::Endpoint;
 use crate::refusal::Refusal;
 use crate::retry::{Again, Budget};
@@ -17,7 +18,7 @@ use crate::upgrade::{self, upgrade};
 pub(crate) enum AttemptError {
     /// We cannot say who we are.
     #[error("no credential")]
-    Credential(#[source] anyhow::Error),
+    Credential(#[from] CredentialError),
     #[error(transparent)]
     Connect(#[from] ConnectError),
     #[error("the gateway did not answer within {0:?}")]
@@ -36,9 +37,10 @@ impl AttemptError {
     /// better within seconds. What the gateway itself says about this tunnel does not.
     pub(crate) fn again(&self) -> Again {
         match self {
+            Self::Credential(error) => error.again(),
             Self::Connect(_) | Self::Silent(_) => Again::Soon,
             Self::Refused(refusal) => refusal.again(),
-            Self::Credential(_) | Self::NoAnswer(_) | Self::NotWebSocket(_) => Again::Never,
+            Self::NoAnswer(_) | Self::NotWebSocket(_) => Again::Never,
         }
     }
 }
@@ -50,7 +52,7 @@ pub(crate) async fn attempt(
     budget: Budget,
 ) -> Result<Wire<Stream>, AttemptError> {
     let tls = config.tls.as_ref();
-    let credential = config.credential.headers().await.map_err(AttemptError::Credential)?;
+    let credential = config.credential.headers(tls, budget).await?;
     let stream = connect(gateway, tls, budget).await?;
     let asked = upgrade::Asked::new(gateway, credential, &config.headers);
     upgrade(stream, asked, budget.at_most(upgrade::HANDSHAKE)).await

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use http::header::{self, HeaderMap};
+use http::HeaderMap;
 
 use crate::Args;
 use crate::credential::Credential;
 use crate::headers;
 use crate::map::Map;
+use crate::retry::Budget;
 use crate::tls::Tls;
 
 /// What `wsgate-client` runs on.
@@ -20,7 +21,7 @@ pub struct Config {
     pub headers: HeaderMap,
     /// Who we are, to the gateway.
     pub credential: Credential,
-    /// For the https URLs; none if there are none.
+    /// For the https URLs, of the token endpoint too; none if there are none.
     pub tls: Option<Tls>,
     /// How long a local connection may wait for its tunnel; `None`: for ever.
     pub connect_timeout: Option<Duration>,
@@ -37,13 +38,15 @@ impl Config {
         let map = Map::load(&args.map)?;
         let headers = headers::parse(args.headers.iter().map(|text| text.0.as_str()))?;
         let credential = Credential::from_args(&args)?;
-        if credential.is_some() && headers.contains_key(header::AUTHORIZATION) {
-            bail!("-H authorization contradicts --private-key, which sets it; leave one out");
+        for (name, flag) in credential.sets() {
+            if headers.contains_key(&name) {
+                bail!("-H {name} contradicts {flag}, which sets it; leave one out");
+            }
         }
         if args.enable_compression {
             tracing::warn!("--enable-compression has no effect: permessage-deflate is not offered");
         }
-        let wants_tls = map.lines.iter().any(|line| line.gateway.tls.is_some());
+        let wants_tls = map.lines.iter().any(|line| line.gateway.tls.is_some()) || credential.wants_tls();
         let tls = match &args.ca {
             Some(path) => Some(Tls::trusting_file(path)?),
             None if wants_tls => Some(Tls::trusting_system()?),
@@ -57,5 +60,15 @@ impl Config {
             connect_timeout: Some(args.connect_timeout.0).filter(|time| !time.is_zero()), // as in Go
             shutdown_timeout: args.shutdown_timeout.0,
         })
+    }
+
+    /// Gets the first of the tokens that need somebody else, so that a wrong key or client id shows at start.
+    ///
+    /// # Errors
+    /// What the token endpoint said, or why it could not be asked.
+    pub async fn first_token(&self) -> Result<()> {
+        let budget = Budget::new(self.connect_timeout);
+        self.credential.headers(self.tls.as_ref(), budget).await?;
+        Ok(())
     }
 }

@@ -28,6 +28,7 @@ fn stages(args: Args) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().running()?;
     runtime.block_on(async {
         let config = Config::from_args(args).configuring()?;
+        config.first_token().await.running()?;
         let stop = Stop::on_signals(config.shutdown_timeout, "tunnels").running()?;
         let forwards = Forwards::bind(&config.map).await.configuring()?;
         run(config, forwards, stop).await;

@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use http::HeaderValue;
 use serde::Serialize;
-use token::PrivateKey;
+use token::{PrivateKey, SignError};
 
-use crate::credential::bearer;
+use crate::credential::{CredentialError, bearer, seconds};
 
 /// How long a token is valid.
 const LIFE: Duration = Duration::from_secs(60);
@@ -56,7 +56,7 @@ impl Signer {
 
     /// `Bearer TOKEN`, valid at `now` and for some time. The lock is held while signing, so that those who
     /// come at the same time wait for the one signature.
-    pub(crate) fn bearer(&self, now: SystemTime) -> Result<HeaderValue> {
+    pub(crate) fn bearer(&self, now: SystemTime) -> Result<HeaderValue, CredentialError> {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         match &*latest {
             Some(signed) if signed.is_good_at(now) => Ok(signed.bearer.clone()),
@@ -69,11 +69,12 @@ impl Signer {
         }
     }
 
-    fn sign(&self, now: SystemTime) -> Result<Signed> {
-        let iat = now.duration_since(UNIX_EPOCH).context("this machine's clock is before 1970")?.as_secs();
+    fn sign(&self, now: SystemTime) -> Result<Signed, CredentialError> {
+        let iat = seconds(now)?;
         let claims = Claims { sub: &self.user, iat, exp: iat + LIFE.as_secs() };
-        let token = self.key.sign(None, &claims).context("--private-key")?;
-        Ok(Signed { bearer: bearer(&token)?, issued: now })
+        let token = self.key.sign(None, &claims)?;
+        let bearer = bearer(&token).ok_or(SignError::Key)?; // base64url and dots always fit
+        Ok(Signed { bearer, issued: now })
     }
 }
 
@@ -87,6 +88,7 @@ impl Signed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::UNIX_EPOCH;
     use token::{Bare, Key, KeySet, NewKey, Policy, PublicKey, verify};
 
     fn signer() -> Signer {

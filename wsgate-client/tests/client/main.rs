@@ -6,6 +6,7 @@
 mod certificates;
 mod client;
 mod gateway;
+mod iap;
 mod program;
 mod refusals;
 mod retrying;

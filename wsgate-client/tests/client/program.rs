@@ -51,3 +51,29 @@ fn a_signal_ends_it_with_0() {
     assert!(rest.contains("0 tunnels open; once more ends them") && rest.contains("stopped"), "{rest}");
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn no_identity_token_ends_it_with_1() {
+    let files = tempfile::tempdir().unwrap();
+    let at = |name: &str| files.path().join(name);
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let key = token::PrivateKey::generate(token::NewKey::Rsa2048).unwrap().to_pem().unwrap();
+    let account = serde_json::json!({
+        "type": "service_account", "client_email": "a@b", "private_key": key, "private_key_id": "k",
+        "token_uri": format!("http://{closed}/token"),
+    });
+    std::fs::write(at("account"), account.to_string()).unwrap();
+    std::fs::write(at("map"), "127.0.0.1:0,http://gw/\n").unwrap();
+    let output = Command::new(PROGRAM)
+        .arg("--map")
+        .arg(at("map"))
+        .arg("--iap-credential")
+        .arg(at("account"))
+        .args(["--iap-client-id", "x"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains(&format!("no identity token from {closed}: cannot connect")), "{text}");
+    assert!(!text.contains("listening"), "{text}");
+}

@@ -1,0 +1,195 @@
+//! Identity tokens of a service account, from a token endpoint made by hand.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
+use tempfile::TempDir;
+use token::{Key, KeySet, NewKey, Policy, PrivateKey, PublicKey, Verified, verify};
+use tokio::io::AsyncReadExt;
+
+use crate::client::{Client, configured};
+use crate::gateway::{Asked, Gateway};
+use crate::soon;
+
+const EMAIL: &str = "batch@project.iam.example.com";
+
+/// A service account's key file for `endpoint`.
+struct Account {
+    key: PrivateKey,
+    files: TempDir,
+    token_uri: String,
+}
+
+impl Account {
+    fn new(endpoint: &Gateway) -> Self {
+        let token_uri = format!("http://{}/token", endpoint.address());
+        let key = PrivateKey::generate(NewKey::Rsa2048).unwrap();
+        let account = Self { key, files: tempfile::tempdir().unwrap(), token_uri };
+        let json = json!({
+            "type": "service_account", "project_id": "project", "private_key_id": "the-kid",
+            "private_key": account.key.to_pem().unwrap(), "client_email": EMAIL,
+            "token_uri": account.token_uri,
+        });
+        std::fs::write(account.path(), json.to_string()).unwrap();
+        std::fs::write(account.files.path().join("map"), "127.0.0.1:0,http://gw/").unwrap();
+        account
+    }
+
+    fn path(&self) -> PathBuf {
+        self.files.path().join("account.json")
+    }
+
+    fn flags(&self, client_id: &'static str) -> [String; 4] {
+        let path = self.path().to_str().unwrap().to_owned();
+        ["--iap-credential".into(), path, "--iap-client-id".into(), client_id.into()]
+    }
+
+    fn verified(&self, assertion: &str) -> Verified {
+        let public = PublicKey::from_pem(self.key.public_pem().as_bytes()).unwrap();
+        let keys = KeySet::new(vec![Key::from(public)]).unwrap();
+        verify(assertion, &keys, &Policy::default(), SystemTime::now()).unwrap()
+    }
+}
+
+fn id_token() -> String {
+    let exp = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(3600);
+    let payload = URL_SAFE_NO_PAD.encode(json!({"exp": exp.as_secs()}).to_string());
+    format!("eyJhbGciOiJSUzI1NiJ9.{payload}.c2ln")
+}
+
+/// Takes a request, answers it, and gives the head and the assertion.
+async fn answers(endpoint: &Gateway, status: &str, body: &str) -> (String, String) {
+    let mut asked = endpoint.asked().await;
+    let length: usize = asked.values("content-length")[0].parse().unwrap();
+    let mut form = vec![0; length];
+    soon(asked.stream.read_exact(&mut form)).await.unwrap();
+    asked.answer(&format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
+    let form = String::from_utf8(form).unwrap();
+    let grant = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=";
+    (asked.head, form.strip_prefix(grant).unwrap().to_owned())
+}
+
+fn strs(flags: &[String]) -> Vec<&str> {
+    flags.iter().map(String::as_str).collect()
+}
+
+#[tokio::test]
+async fn an_identity_token_is_fetched_once_and_sent() {
+    let (endpoint, gateway) = (Gateway::new().await, Gateway::new().await);
+    let account = Account::new(&endpoint);
+    let client = Client::start(&gateway.url(), &strs(&account.flags("123-abc"))).await;
+    let token = id_token();
+    let body = json!({"id_token": token}).to_string();
+    let _one = client.connect().await;
+    let (head, assertion) = answers(&endpoint, "200 OK", &body).await;
+    assert!(head.starts_with("POST /token HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains("content-type: application/x-www-form-urlencoded\r\n"), "{head}");
+    let claims = account.verified(&assertion);
+    assert_eq!((claims.subject.as_str(), claims.kid.as_deref()), (EMAIL, Some("the-kid")));
+    assert_eq!(claims.claims["iss"], EMAIL);
+    assert_eq!(claims.claims["aud"], account.token_uri);
+    assert_eq!(claims.claims["target_audience"], "123-abc.apps.googleusercontent.com");
+    assert_eq!(claims.expires.duration_since(claims.issued).unwrap(), Duration::from_secs(3600));
+
+    let first = gateway.asked().await;
+    let _two = client.connect().await;
+    for asked in [first, gateway.asked().await] {
+        assert_eq!(asked.values("authorization"), [format!("Bearer {token}")]);
+        assert_eq!(asked.values("proxy-authorization"), Vec::<&str>::new());
+    }
+    assert!(endpoint.is_left_alone());
+    let logs = client.logs.text();
+    assert!(logs.contains("identity token") && !logs.contains(&token) && !logs.contains(&assertion));
+}
+
+#[tokio::test]
+async fn beside_a_key_it_has_a_header_of_its_own() {
+    let (endpoint, gateway) = (Gateway::new().await, Gateway::new().await);
+    let account = Account::new(&endpoint);
+    let key = account.files.path().join("key");
+    std::fs::write(&key, account.key.to_pem().unwrap()).unwrap();
+    let mut flags = account.flags("123-abc.apps.googleusercontent.com").to_vec();
+    flags.extend(["--private-key".into(), key.to_str().unwrap().into()]);
+    let client = Client::start(&gateway.url(), &strs(&flags)).await;
+    let token = id_token();
+    let _local = client.connect().await;
+    let (_, assertion) = answers(&endpoint, "200 OK", &json!({"id_token": token}).to_string()).await;
+    let audience = &account.verified(&assertion).claims["target_audience"];
+    assert_eq!(audience, "123-abc.apps.googleusercontent.com", "completed only where it must be");
+    let asked: Asked<_> = gateway.asked().await;
+    assert_eq!(asked.values("proxy-authorization"), [format!("Bearer {token}")]);
+    let signed = asked.values("authorization")[0].strip_prefix("Bearer ").unwrap();
+    assert_eq!(account.verified(signed).subject, "private-key-user");
+
+    flags.extend(["-H".into(), "Proxy-Authorization: sesame".into()]);
+    let error = configured(&account.files.path().join("map"), &strs(&flags)).unwrap_err().to_string();
+    assert!(error.contains("contradicts --iap-credential"), "{error}");
+}
+
+#[tokio::test]
+async fn the_endpoints_error_is_shown_at_start() {
+    let endpoint = Gateway::new().await;
+    let account = Account::new(&endpoint);
+    let config = configured(&account.files.path().join("map"), &strs(&account.flags("x"))).unwrap();
+    let refusal = r#"{"error":"invalid_grant","error_description":"Invalid JWT Signature."}"#;
+    let (result, _) = tokio::join!(config.first_token(), answers(&endpoint, "400 Bad Request", refusal));
+    assert_eq!(
+        format!("{:#}", result.unwrap_err()),
+        format!(
+            "no identity token from {}: it answered 400 Bad Request: invalid_grant Invalid JWT Signature.",
+            endpoint.address()
+        )
+    );
+    let (result, _) = tokio::join!(config.first_token(), answers(&endpoint, "200 OK", "{}"));
+    assert!(format!("{:#}", result.unwrap_err()).contains("no id_token"));
+    let long = "x".repeat(100_000);
+    let (result, _) = tokio::join!(config.first_token(), answers(&endpoint, "200 OK", &long));
+    assert!(format!("{:#}", result.unwrap_err()).contains("64 KiB"));
+    drop(endpoint);
+    let error = format!("{:#}", config.first_token().await.unwrap_err());
+    assert!(error.contains("cannot connect: connection failed: Connection refused"), "{error}");
+}
+
+#[tokio::test]
+async fn trouble_of_the_endpoint_is_waited_out() {
+    let (endpoint, gateway) = (Gateway::new().await, Gateway::new().await);
+    let account = Account::new(&endpoint);
+    let client = Client::start(&gateway.url(), &strs(&account.flags("x"))).await;
+    let _local = client.connect().await;
+    answers(&endpoint, "503 Service Unavailable", "").await;
+    answers(&endpoint, "200 OK", &json!({"id_token": id_token()}).to_string()).await;
+    gateway.asked().await;
+    assert!(client.logs.line("trying again").await.contains("it answered 503"));
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_key_of_a_service_account_is_refused() {
+    let endpoint = Gateway::new().await;
+    let account = Account::new(&endpoint);
+    let good = std::fs::read_to_string(account.path()).unwrap();
+    let elliptic = PrivateKey::generate(NewKey::P256).unwrap().to_pem().unwrap();
+    let with = |name: &str, value: &str| {
+        let mut json: serde_json::Value = serde_json::from_str(&good).unwrap();
+        json[name] = value.into();
+        json.to_string()
+    };
+    for (json, says) in [
+        ("sesame".to_owned(), "line 1: no JSON"),
+        ("[]".into(), "not the key of a service account"),
+        (with("type", "authorized_user"), "not the key of a service account"),
+        (good.replace("client_email", "sesame"), "no text client_email in it"),
+        (with("token_uri", "http://token.example.com/"), "token_uri is not https"),
+        (with("token_uri", "sesame"), "token_uri: the URL's scheme"),
+        (with("private_key", "sesame"), "private_key: there is no PEM block"),
+        (with("private_key", &elliptic), "private_key is no RSA key"),
+    ] {
+        std::fs::write(account.path(), json).unwrap();
+        let result = configured(&account.files.path().join("map"), &strs(&account.flags("x")));
+        let error = format!("{:#}", result.unwrap_err());
+        assert!(error.starts_with("--iap-credential ") && error.contains(says), "{error}");
+        assert!(!error.contains("sesame"), "{error}");
+    }
+}
