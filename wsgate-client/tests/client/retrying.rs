@@ -57,10 +57,10 @@ async fn refusals_of_the_moment_are_repeated() {
 #[tokio::test]
 async fn the_budget_ends_the_attempts() {
     let address = Gateway::new().await.address();
-    let client = Client::start(&format!("http://{address}/"), &["--connect-timeout", "900ms"]).await;
+    let client = Client::start(&format!("http://{address}/"), &["--connect-timeout", "2s"]).await;
     let begun = Instant::now();
     is_reset(client.connect().await).await;
-    assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed()); // and not a minute
     let line = client.logs.line("tunnel not opened").await;
     assert!(line.contains("Connection refused") && !line.contains("attempts=1 "), "{line}");
 }
@@ -68,7 +68,7 @@ async fn the_budget_ends_the_attempts() {
 #[tokio::test]
 async fn the_budget_ends_a_silence() {
     let gateway = Gateway::new().await;
-    let client = Client::start(&gateway.url(), &["--connect-timeout=300ms"]).await;
+    let client = Client::start(&gateway.url(), &["--connect-timeout=1s"]).await;
     let local = client.connect().await;
     let mut asked = gateway.asked().await;
     is_reset(local).await;

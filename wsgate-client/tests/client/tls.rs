@@ -11,7 +11,7 @@ use crate::soon;
 
 async fn start(gateway: &Gateway, host: &str, authority: &Authority) -> Client {
     let url = format!("https://{host}:{}/proxy/mysql", gateway.address().port());
-    let flags = ["--connect-timeout=1s", "--ca", authority.file().to_str().unwrap()].map(String::from);
+    let flags = ["--connect-timeout=5s", "--ca", authority.file().to_str().unwrap()].map(String::from);
     Client::start(&url, &flags.each_ref().map(String::as_str)).await
 }
 
