@@ -23,6 +23,13 @@ impl Leg for Stream {
             Stream::Tls(stream) => stream.get_mut().0.reset_on_drop(),
         }
     }
+
+    fn take_error(&self) -> Option<io::ErrorKind> {
+        match self {
+            Stream::Plain(socket) => socket.take_error(),
+            Stream::Tls(stream) => stream.get_ref().0.take_error(),
+        }
+    }
 }
 
 /// Calls the same method of whichever stream it is.

@@ -14,6 +14,13 @@ pub trait Leg: AsyncRead + AsyncWrite + Unpin + Send {
     /// Makes the coming drop a reset (RST) instead of an orderly end (FIN), so that the peer cannot take
     /// a truncated stream for a complete one. Unix sockets have no reset: there it does nothing.
     fn reset_on_drop(&mut self);
+
+    /// How the connection has failed, if it has and nobody was told yet (SO_ERROR, socket(7)); asking takes
+    /// the error away. For a stream that is not read because its bytes have nowhere to go: its end would
+    /// not be noticed. A stream that cannot tell says none.
+    fn take_error(&self) -> Option<io::ErrorKind> {
+        None
+    }
 }
 
 /// A connected stream socket.
@@ -69,6 +76,14 @@ impl Leg for Socket {
         {
             tracing::debug!(%error, "cannot arrange for a reset");
         }
+    }
+
+    fn take_error(&self) -> Option<io::ErrorKind> {
+        let error = match self {
+            Self::Tcp(stream) => stream.take_error(),
+            Self::Unix(stream) => stream.take_error(),
+        };
+        error.ok().flatten().map(|error| error.kind())
     }
 }
 
@@ -158,5 +173,7 @@ mod tests {
         peer.set_zero_linger().unwrap();
         drop(peer); // RST
         tokio::time::timeout(Duration::from_secs(5), socket.failed()).await.expect("the reset is seen");
+        assert_eq!(socket.take_error(), Some(io::ErrorKind::ConnectionReset));
+        assert_eq!(socket.take_error(), None, "it is told once");
     }
 }

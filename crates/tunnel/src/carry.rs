@@ -34,6 +34,8 @@ const SILENCE: Duration = Duration::from_secs(1);
 const LINGER: Duration = Duration::from_secs(10);
 /// How long stopping may take once it is ordered.
 const STOP: Duration = Duration::from_millis(500);
+/// While bytes wait for one leg, the other is not read: so often it is asked whether it has failed.
+const LOOK: Duration = Duration::from_secs(5);
 /// A ping goes out after so long without a byte either way: load balancers cut idle connections.
 const IDLE: Duration = Duration::from_secs(25);
 
@@ -93,6 +95,7 @@ struct Tunnel<L, W> {
     control_timeout: Duration,
     tap: Option<Box<dyn Tap>>,
     last_ping: Instant,
+    next_look: Instant,
     timer: Pin<Box<Sleep>>,
 }
 
@@ -109,6 +112,7 @@ impl<L: Leg, W: Leg> Tunnel<L, W> {
             control_timeout: settings.control_timeout,
             tap: settings.tap,
             last_ping: now,
+            next_look: now + LOOK,
             timer: Box::pin(tokio::time::sleep_until(now + IDLE)),
         }
     }
@@ -140,6 +144,10 @@ impl<L: Leg, W: Leg> Tunnel<L, W> {
         }
         if self.ending.is_none() {
             self.decide_by_local(now);
+        }
+        if self.ending.is_none() && now >= self.next_look {
+            self.next_look = now + LOOK;
+            self.look_for_failure(now);
         }
         self.give_up_when_due(now);
     }
@@ -177,6 +185,20 @@ impl<L: Leg, W: Leg> Tunnel<L, W> {
             self.begin(now, local, Why::Eof, Some(close::NORMAL));
         } else if now >= eof + LINGER {
             self.begin(now, local, Why::Truncated, Some(close::NORMAL));
+        }
+    }
+
+    /// TCP keep-alive and resets end a connection that nobody reads, but nobody is told.
+    fn look_for_failure(&mut self, now: Instant) {
+        // Asked only of a leg that is not read: elsewhere the read is to be told.
+        if self.incoming.undelivered()
+            && let Some(kind) = self.wire.take_error()
+        {
+            self.begin(now, self.role.peer(), Why::Failed(kind), None);
+        } else if self.outgoing.is_blocked()
+            && let Some(kind) = self.local.take_error()
+        {
+            self.begin(now, self.role.local(), Why::Failed(kind), Some(close::LOCAL_RESET));
         }
     }
 
@@ -293,9 +315,12 @@ impl<L: Leg, W: Leg> Tunnel<L, W> {
             let silent = (!self.incoming.undelivered()).then(|| self.silent_at(eof));
             return Some(silent.map_or(eof + LINGER, |s| s.min(eof + LINGER)));
         }
+        if self.outgoing.is_blocked() || self.incoming.undelivered() {
+            return Some(self.next_look);
+        }
         let quiet = self.incoming.last_received.max(self.outgoing.last_moved).max(self.last_ping);
-        if now < quiet + IDLE || self.outgoing.is_blocked() || self.incoming.undelivered() {
-            return Some((quiet + IDLE).max(now + Duration::from_secs(1)));
+        if now < quiet + IDLE {
+            return Some(quiet + IDLE);
         }
         self.last_ping = now;
         self.outgoing.owe_ping();

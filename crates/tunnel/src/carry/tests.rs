@@ -14,12 +14,16 @@ use super::*;
 use crate::frame::{HEAD_ROOM, Opcode, encode_control, put_header};
 use crate::{Decoder, Violation};
 
-/// A pipe that remembers that it was to be reset.
-struct Pipe(DuplexStream, Arc<AtomicBool>);
+/// A pipe that remembers that it was to be reset, and may be told that it has failed.
+struct Pipe(DuplexStream, Arc<AtomicBool>, Arc<AtomicBool>);
 
 impl Leg for Pipe {
     fn reset_on_drop(&mut self) {
         self.1.store(true, Ordering::SeqCst);
+    }
+
+    fn take_error(&self) -> Option<std::io::ErrorKind> {
+        self.2.swap(false, Ordering::SeqCst).then_some(std::io::ErrorKind::TimedOut)
     }
 }
 
@@ -55,6 +59,8 @@ struct Rig {
     wire: DuplexStream,
     local_reset: Arc<AtomicBool>,
     wire_reset: Arc<AtomicBool>,
+    local_failed: Arc<AtomicBool>,
+    wire_failed: Arc<AtomicBool>,
     ended: JoinHandle<Ended>,
     stop: CancellationToken,
     role: Role,
@@ -68,12 +74,13 @@ fn rig_with(role: Role, early: Vec<u8>, room: usize, tap: Option<Box<dyn Tap>>) 
     let (local, near_local) = duplex(room);
     let (wire, near_wire) = duplex(room);
     let (local_reset, wire_reset) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+    let (local_failed, wire_failed) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
     let stop = CancellationToken::new();
     let settings = Settings { control_timeout: Duration::from_secs(10), stop: stop.clone(), tap };
-    let near_local = Pipe(near_local, local_reset.clone());
-    let stream = Pipe(near_wire, wire_reset.clone());
+    let near_local = Pipe(near_local, local_reset.clone(), local_failed.clone());
+    let stream = Pipe(near_wire, wire_reset.clone(), wire_failed.clone());
     let ended = tokio::spawn(carry(near_local, Wire { stream, early, role }, settings));
-    Rig { local, wire, local_reset, wire_reset, ended, stop, role }
+    Rig { local, wire, local_reset, wire_reset, local_failed, wire_failed, ended, stop, role }
 }
 
 impl Rig {
@@ -352,6 +359,31 @@ async fn stopping_does_not_wait_for_a_blocked_peer_or_reader() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_leg_that_dies_while_nobody_reads_it_is_noticed() {
+    for wire_dies in [true, false] {
+        let mut rig = rig_with(Role::Server, Vec::new(), 64, None);
+        match wire_dies {
+            true => rig.send(&[1; 120]).await, // more than the local pipe takes
+            false => {
+                let _ = tokio::time::timeout(Duration::from_secs(1), rig.local.write_all(&[1; 500])).await;
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert!(!rig.ended.is_finished(), "a paused reader is healthy");
+        (if wire_dies { &rig.wire_failed } else { &rig.local_failed }).store(true, Ordering::SeqCst);
+        let begun = Instant::now();
+        let side = if wire_dies { Side::Client } else { Side::Backend };
+        let local_reset = rig.local_reset.clone();
+        let Rig { local, wire, ended, .. } = rig;
+        let ended = tokio::time::timeout(Duration::from_secs(20), ended).await.unwrap().unwrap();
+        assert_eq!((ended.by, ended.why), (side, Why::Failed(std::io::ErrorKind::TimedOut)));
+        assert!(local_reset.load(Ordering::SeqCst));
+        assert!(begun.elapsed() <= LOOK + Duration::from_secs(10), "{:?}", begun.elapsed());
+        drop((local, wire));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn early_bytes_come_first() {
     let early = message(b"first, ", Role::Client);
     let mut rig = rig_with(Role::Server, early, 1024, None);
@@ -388,7 +420,7 @@ async fn megabytes_pass_both_ways_at_once_unharmed() {
     let (app, near_app) = duplex(10_007);
     let (near_destination, destination) = duplex(70_001);
     let (a, b) = duplex(33_333);
-    let pipe = |d| Pipe(d, Arc::default());
+    let pipe = |d| Pipe(d, Arc::default(), Arc::default());
     let settings =
         || Settings { control_timeout: Duration::from_secs(10), stop: CancellationToken::new(), tap: None };
     let wire = |stream, role| Wire { stream: pipe(stream), early: Vec::new(), role };
@@ -473,7 +505,7 @@ const TOLD: Why = Why::Failed(std::io::ErrorKind::ConnectionReset);
 async fn a_local_reset_that_a_write_was_told_of_is_no_end_of_file() {
     for role in [Role::Client, Role::Server] {
         let (mut peer, near) = duplex(1024);
-        let wire = Wire { stream: Pipe(near, Arc::default()), early: Vec::new(), role };
+        let wire = Wire { stream: Pipe(near, Arc::default(), Arc::default()), early: Vec::new(), role };
         let ended = tokio::spawn(carry(Reset::default(), wire, settings()));
         let from = if role == Role::Client { Role::Server } else { Role::Client };
         peer.write_all(&message(b"x", from)).await.unwrap();
@@ -493,7 +525,7 @@ async fn a_reset_of_the_websocket_that_a_write_was_told_of_is_no_end_of_file() {
         let (mut local, near) = duplex(1024);
         let local_reset = Arc::<AtomicBool>::default();
         let wire = Wire { stream: Reset::default(), early: Vec::new(), role };
-        let ended = tokio::spawn(carry(Pipe(near, local_reset.clone()), wire, settings()));
+        let ended = tokio::spawn(carry(Pipe(near, local_reset.clone(), Arc::default()), wire, settings()));
         local.write_all(b"x").await.unwrap();
         let ended = ended.await.unwrap();
         assert_eq!((ended.by, ended.why), (role.peer(), TOLD));
