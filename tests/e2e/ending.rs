@@ -21,8 +21,8 @@ fn an_application_that_half_closes_still_gets_its_reply() {
     let (destination, accepted) = Destination::played();
     let pair = Pair::to(destination.address);
     let application = request_and_half_close(&pair.client);
-    reply_slowly(&accepted.next());
-    expect_reply(&application);
+    let far = accepted.next();
+    reply_slowly_to(&application, &far);
 }
 
 #[test]
@@ -32,10 +32,57 @@ fn an_application_that_half_closes_still_gets_its_reply_from_an_original_server(
     let client = Client::start(&server.url(), &[]);
     let application = request_and_half_close(&client);
     let far = accepted.next();
-    reply_slowly(&far);
-    expect_reply(&application);
+    reply_slowly_to(&application, &far);
     eventually("the original server sees the end", || server.endings().first().cloned());
     assert_eq!(server.endings(), [Ending::Normal], "Close 1000 is the only end it does not log as a failure");
+}
+
+#[test]
+fn a_reply_that_outlasts_the_ten_seconds_after_a_half_close_does_not_look_complete() {
+    let (destination, accepted) = Destination::played();
+    let pair = Pair::to(destination.address);
+    let application = request_and_half_close(&pair.client);
+    let far = accepted.next();
+    let endless = thread::spawn(move || {
+        let mut to = &far;
+        while to.write_all(b"one more row\n").is_ok() {
+            thread::sleep(Duration::from_millis(100));
+        }
+    });
+    assert_eq!(End::of_stream(&application), End::Reset, "it was cut");
+    endless.join().unwrap();
+}
+
+#[test]
+fn a_half_closed_application_that_reads_late_gets_everything() {
+    let (total, got) = read_late(Duration::from_secs(3));
+    assert_eq!(got.expect("a pause is no reset"), total, "data that waits is no silence");
+}
+
+#[test]
+fn a_half_closed_application_that_reads_after_the_ten_seconds_gets_everything_or_a_reset() {
+    let (total, got) = read_late(Duration::from_secs(12));
+    assert!(got.is_err() || got.is_ok_and(|got| got == total), "an end that looks complete is complete");
+}
+
+/// Has an application half-close and then not read for so long; returns the length of the reply, and what it
+/// got of it before a clean end.
+fn read_late(pause: Duration) -> (usize, std::io::Result<usize>) {
+    let total = 60_000_000; // more than the sockets on the way can hold
+    let (destination, accepted) = Destination::played();
+    let pair = Pair::to(destination.address);
+    let application = request_and_half_close(&pair.client);
+    let far = accepted.next();
+    let reply = thread::spawn(move || {
+        let (mut from, mut to) = (&far, &far);
+        from.read_exact(&mut [0; 7]).unwrap();
+        let _ = to.write_all(&vec![7; total]); // a reset is an answer too
+    });
+    thread::sleep(pause); // a pager, say: the lateness is what this test is about
+    let mut got = Vec::new();
+    let result = (&application).read_to_end(&mut got);
+    reply.join().unwrap();
+    (total, result)
 }
 
 #[test]
@@ -196,19 +243,19 @@ fn request_and_half_close(client: &Client) -> TcpStream {
     application
 }
 
-/// Reads the request, then replies in parts with silences of less than a second between them.
-fn reply_slowly(far: &TcpStream) {
-    let mut request = [0; 7];
-    (&mut &*far).read_exact(&mut request).unwrap();
-    let mut pattern = pattern::Pattern::new(6);
-    let mut to = far;
-    for _ in 0..5 {
-        to.write_all(&pattern.take(REPLY / 5)).unwrap();
-        thread::sleep(Duration::from_millis(300));
-    }
-}
-
-fn expect_reply(application: &TcpStream) {
-    pattern::read(application, 6, REPLY);
-    assert_eq!(End::of_stream(application), End::Eof);
+/// Replies in parts with silences of less than a second between them, and expects everything at the other end.
+fn reply_slowly_to(application: &TcpStream, far: &TcpStream) {
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            pattern::read(application, 6, REPLY);
+            assert_eq!(End::of_stream(application), End::Eof);
+        });
+        let (mut from, mut to) = (far, far);
+        from.read_exact(&mut [0; 7]).unwrap();
+        let mut pattern = pattern::Pattern::new(6);
+        for _ in 0..5 {
+            to.write_all(&pattern.take(REPLY / 5)).unwrap();
+            thread::sleep(Duration::from_millis(300));
+        }
+    });
 }
