@@ -10,6 +10,7 @@ use e2e::destination::Destination;
 use e2e::eventually::{eventually, within};
 use e2e::frame::{BINARY, Frame, header};
 use e2e::http::{Request, get};
+use e2e::isolated::with_small_buffers;
 use e2e::memory::{descriptors, raise_descriptor_limit, resident};
 use e2e::programs::{Gateway, Pair, connect, program};
 use e2e::websocket::{End, WebSocket};
@@ -110,14 +111,25 @@ fn announced_lengths_cost_nothing() {
 
 #[test]
 fn two_hundred_blocked_tunnels_are_bounded_at_both_ends() {
-    raise_descriptor_limit();
-    let (destination, accepted) = Destination::played();
-    let pair = Pair::to(destination.address);
-    let processes = [pair.client.process.pid(), pair.gateway.process.pid()];
-    let before = processes.map(resident);
-    let ends: Vec<TcpStream> = (0..200).flat_map(|_| [pair.connect(), accepted.next()]).collect();
-    // Nobody reads at either end, and both write until nobody takes more.
-    for end in &ends {
+    with_small_buffers("attack::two_hundred_blocked_tunnels_are_bounded_at_both_ends", || {
+        raise_descriptor_limit();
+        let (destination, accepted) = Destination::played();
+        let pair = Pair::to(destination.address);
+        let processes = [pair.client.process.pid(), pair.gateway.process.pid()];
+        let before = processes.map(resident);
+        let ends: Vec<TcpStream> = (0..200).flat_map(|_| [pair.connect(), accepted.next()]).collect();
+        fill(&ends);
+        for (name, (pid, before)) in ["client", "server"].into_iter().zip(processes.into_iter().zip(before)) {
+            let grown = resident(pid).saturating_sub(before);
+            let bound = 200 * 512 * KIB + SLACK;
+            assert!(grown <= bound, "the {name} took {} KiB for 200 blocked tunnels", grown / KIB);
+        }
+    });
+}
+
+/// Nobody reads at either end, and both write until nobody takes more.
+fn fill(ends: &[TcpStream]) {
+    for end in ends {
         end.set_nonblocking(true).unwrap();
     }
     let mut quiet_since = Instant::now();
@@ -127,14 +139,6 @@ fn two_hundred_blocked_tunnels_are_bounded_at_both_ends() {
         }
         (quiet_since.elapsed() > Duration::from_secs(1)).then_some(())
     });
-    for (name, (pid, before)) in ["client", "server"].into_iter().zip(processes.into_iter().zip(before)) {
-        let grown = resident(pid).saturating_sub(before);
-        assert!(
-            grown <= 200 * 512 * KIB + SLACK,
-            "the {name} took {} KiB for 200 blocked tunnels",
-            grown / KIB
-        );
-    }
 }
 
 /// Writes until the socket would block, and says how much it took.

@@ -6,23 +6,16 @@
 use std::process::Command;
 
 use e2e::http::Request;
-use e2e::programs::{Gateway, needed, output_of, program};
+use e2e::isolated::namespace;
+use e2e::programs::{Gateway, output_of, program};
 
 const STRANGER: &str = "203.0.113.1";
 const PRIVATE: &str = "10.9.8.7";
 
 /// A gateway in a namespace of its own, on both families.
 fn isolated(flags: &[&str]) -> Gateway {
-    needed("ip", "iproute2");
-    let setup = format!(
-        "PATH=$PATH:/usr/sbin:/sbin; ip link set lo up && ip addr add {STRANGER}/32 dev lo && \
-         ip addr add {PRIVATE}/32 dev lo && exec \"$@\""
-    );
-    let mut command = Command::new("unshare");
-    if !rustix::process::geteuid().is_root() {
-        command.args(["--user", "--map-root-user"]);
-    }
-    command.args(["--net", "sh", "-c", &setup, "namespace"]);
+    let mut command =
+        namespace(&format!("ip addr add {STRANGER}/32 dev lo; ip addr add {PRIVATE}/32 dev lo"));
     command.arg(program("wsgate-server")).args(["--listen", ":8086"]);
     Gateway::from_command(command, "dead,127.0.0.1:1\n", flags)
 }

@@ -13,6 +13,7 @@ pub mod eventually;
 pub mod fake_gateway;
 pub mod frame;
 pub mod http;
+pub mod isolated;
 pub mod mariadb;
 pub mod memory;
 pub mod original;
