@@ -165,7 +165,7 @@ fn a_thousand_idle_tunnels_hold_no_buffers() {
         })
         .collect();
     let grown = resident(gateway.process.pid()).saturating_sub(before);
-    assert!(grown <= 1_000 * 32 * KIB, "{} bytes an idle tunnel", grown / 1_000);
+    assert!(grown <= 1_000 * 16 * KIB, "{} bytes an idle tunnel", grown / 1_000);
     drop(tunnels);
     let pid = gateway.process.pid();
     eventually("all descriptors are given back", || (descriptors(pid) < 100).then_some(()));
