@@ -12,7 +12,7 @@ use daemon::log::LogArgs;
 #[derive(Debug, Parser)]
 #[command(name = "wsgate-server", version, after_help = EXAMPLES)]
 pub struct Args {
-    /// Where to listen: host:port, :port (both families), [v6]:port or unix:/path. Under start_server or
+    /// Where to listen: host:port, :port (both families), an IPv6 address in brackets, or unix:/path. Under start_server or
     /// systemd the inherited sockets are used instead
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8086")]
     pub listen: ListenAddr,

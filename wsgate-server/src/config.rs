@@ -45,7 +45,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the files that the flags name. With `--dev` there is a [`Kit`] too, for [`crate::Dev`].
+    /// Reads the files that the flags name. With `--dev` there is a `Kit` too, for [`crate::Dev`].
     ///
     /// # Errors
     /// The first thing wrong, with file, line and fix.

@@ -12,7 +12,7 @@
 //!                                      dial ── 101 ── tunnel ⇄ destination ── Ended ── log line
 //! ```
 //!
-//! Whatever stops a request on the way is a [`refusal`]: an HTTP answer with a status, a word and a short
+//! Whatever stops a request on the way is a `refusal`: an HTTP answer with a status, a word and a short
 //! text. Nothing is dialled before the caller is allowed.
 
 mod args;
