@@ -9,13 +9,15 @@
 //! In: two byte streams ([`Leg`]s). Out: [`Ended`]. The crate knows nothing of who may connect to whom,
 //! and nothing of HTTP. Modules in reading order: [`Socket`] and [`Leg`] (what is carried between),
 //! [`Address`] and [`dial`](dial()) (how the far one is reached), [`Buffer`] (the memory that a busy
-//! direction borrows), [`copy`](copy()) and [`Ended`].
+//! direction borrows), [`copy`](copy()) and [`Ended`]; and [`proxy`], the header in which a proxy tells
+//! who connected to it.
 
 mod address;
 mod buffer;
 mod copy;
 mod dial;
 mod ended;
+pub mod proxy;
 mod socket;
 
 pub use address::{Address, BadAddress};
