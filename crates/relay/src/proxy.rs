@@ -26,12 +26,15 @@
 //!
 //! A header is believed if its sender is: whom to believe is the caller's matter.
 
+mod read;
 mod v1;
 mod v2;
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
+
+pub use read::{ReadError, read_header};
 
 /// The longest header that is taken, in bytes. The specification allows 65,551; real ones, with the
 /// certificate names that some senders add, stay below one kilobyte.
