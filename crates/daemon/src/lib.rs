@@ -1,4 +1,5 @@
-//! Being a well-behaved process: flag units, logs, listening, accepting, stopping.
+//! Being a well-behaved process: flag units, logs, listening, accepting, reloading,
+//! stopping.
 //!
 //! What goes in is a command line, an environment and signals; what comes out is accepted connections, a
 //! stop that everything hears, log lines and an exit code. Nothing here knows what is carried.
@@ -13,6 +14,7 @@
 //!                           │                                                               │
 //!                           └─ drained ◄───────────── tracker ◄─────────────────────────────┘
 //!                                 └─► exit::Failure ─► exit code
+//!    SIGHUP, a changed file ─► reload::Watch ─► your parser ─► reload::Snapshot ─► whoever decides by it
 //! ```
 
 pub mod accept;
@@ -23,6 +25,7 @@ pub mod inherit;
 pub mod limits;
 pub mod listen;
 pub mod log;
+pub mod reload;
 pub mod stop;
 
 pub use go_duration::{GoDuration, InvalidDuration};
