@@ -26,6 +26,7 @@ mod identity;
 mod origin;
 mod protected;
 mod refusal;
+pub mod rules;
 mod run;
 mod session;
 mod sockets;
