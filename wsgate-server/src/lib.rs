@@ -21,6 +21,7 @@ mod connection;
 mod destinations;
 mod dev;
 mod dump;
+pub mod file;
 mod guarded;
 mod identity;
 mod origin;
