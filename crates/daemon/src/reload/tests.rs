@@ -1,7 +1,11 @@
 use super::*;
 use std::fs;
+use std::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::sleep;
+use tracing::field::{Field, Visit};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry::Registry;
 
 /// A watched file, and what the consumer made of it each time.
 struct Scene {
@@ -146,22 +150,31 @@ async fn it_ends_when_told_to() {
     assert_eq!(scene.loads.recv().await, None);
 }
 
-/// Signals go to the whole process, so it is done in one of its own: this test binary again.
-#[test]
-fn obeys_sighup() {
+/// Signals and the places of log lines belong to the whole process, so these are done in one of their own:
+/// this test binary again.
+fn alone(test: &str) {
     let child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "reload::tests::hung_up", "--nocapture"])
-        .env("DAEMON_TEST_RELOAD", "hangup")
+        .args(["--exact", &format!("reload::tests::{test}"), "--nocapture"])
+        .env("DAEMON_TEST_RELOAD", test)
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&child.stdout);
-    assert!(child.status.success() && text.contains("reloaded twice"), "{text}");
+    assert!(child.status.success() && text.contains("as it should"), "{text}");
 }
 
-/// The child of [`obeys_sighup`]; without its variable there is nothing to do.
+/// Whether this is the child: otherwise there is nothing to do.
+fn is_alone() -> bool {
+    std::env::var_os("DAEMON_TEST_RELOAD").is_some()
+}
+
+#[test]
+fn obeys_sighup() {
+    alone("hung_up");
+}
+
 #[tokio::test(start_paused = true)]
 async fn hung_up() {
-    if std::env::var_os("DAEMON_TEST_RELOAD").is_none() {
+    if !is_alone() {
         return;
     }
     let mut scene = scene(|watch| watch.on_hangup().unwrap());
@@ -169,10 +182,50 @@ async fn hung_up() {
         hang_up();
         assert_eq!(scene.loads.recv().await.unwrap(), "0", "unchanged, and loaded all the same");
     }
-    println!("reloaded twice");
+    println!("as it should");
 }
 
 fn hang_up() {
     use rustix::process::{Signal, getpid, kill_process};
     kill_process(getpid(), Signal::HUP).unwrap();
+}
+
+#[test]
+fn a_bad_file_is_logged_once_with_its_line() {
+    alone("logged");
+}
+
+#[tokio::test(start_paused = true)]
+async fn logged() {
+    if !is_alone() {
+        return;
+    }
+    let errors = Errors::default();
+    let _logging = tracing::subscriber::set_default(Registry::default().with(errors.clone()));
+    let mut scene = scene(|watch| watch);
+    scene.write("what?");
+    assert_eq!(scene.next().await, "what?");
+    scene.rests(MINUTE).await;
+    let expected = format!("{}:1: a question", scene.path().display());
+    assert_eq!(*errors.0.lock().unwrap(), [expected]);
+    println!("as it should");
+}
+
+/// Keeps what the field `error` of every event says.
+#[derive(Clone, Default)]
+struct Errors(Arc<Mutex<Vec<String>>>);
+
+impl<S: tracing::Subscriber> Layer<S> for Errors {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        event.record(&mut self.clone());
+    }
+}
+
+impl Visit for Errors {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "error" {
+            self.0.lock().unwrap().push(value.to_owned());
+        }
+    }
+    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
 }
