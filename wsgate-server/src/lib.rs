@@ -14,6 +14,8 @@
 //!
 //! Whatever stops a request on the way is a `refusal`: an HTTP answer with a status, a word and a short
 //! text. Nothing is dialled before the caller is allowed.
+//!
+//! [`mod@file`] and [`rules`], the configuration file and who may reach what, are pure and not yet asked.
 
 mod args;
 mod config;

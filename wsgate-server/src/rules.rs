@@ -87,7 +87,8 @@ pub fn claims(subjects: Option<&[Pattern]>, sub: &str) -> Result<(), Forbidden> 
 pub enum Pairing {
     /// Any e-mail goes with any `sub`.
     Any,
-    /// An e-mail that is listed goes with the subjects listed for it, any other with the `sub` that equals it.
+    /// An e-mail that is listed goes with the subjects listed for it, any other with the `sub` that equals
+    /// it.
     Users(HashMap<String, Vec<Pattern>>),
 }
 

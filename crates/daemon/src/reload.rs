@@ -73,7 +73,8 @@ impl Watch {
         }
     }
 
-    /// Reloads on SIGHUP too, at once and whether or not a file has changed. The signal is caught from now on.
+    /// Reloads on SIGHUP too, at once and whether or not a file has changed. The signal is caught from now
+    /// on.
     ///
     /// # Errors
     /// If the handler cannot be installed.

@@ -242,7 +242,11 @@ fn errors_name_file_and_line() {
 
 proptest! {
     #[test]
-    fn no_text_makes_it_panic(cut in 0..FULL.len(), length in 0..20usize, noise in "[a-z\\[\\]{}='\"\n#.0-9é]{0,6}") {
+    fn no_text_makes_it_panic(
+        cut in 0..FULL.len(),
+        length in 0..20usize,
+        noise in "[a-z\\[\\]{}='\"\n#.0-9é]{0,6}",
+    ) {
         let end = (cut + length).min(FULL.len());
         let text = [&FULL[..cut], &noise, &FULL[end..]].concat();
         if let Err(error) = parse(&text) {
