@@ -46,7 +46,7 @@ impl From<PublicKey> for Key {
     }
 }
 
-/// Too many keys for one algorithm: a token without `kid` would make us try them all.
+/// Too many keys for one algorithm: a token would make us try them all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{found} keys allow {algorithm}, at most {limit} may; remove keys that are no longer used")]
 pub struct KeySetError {
@@ -62,6 +62,7 @@ pub struct KeySetError {
 #[derive(Debug, Clone, Default)]
 pub struct KeySet {
     keys: Vec<Key>,
+    max_tried: usize,
 }
 
 impl KeySet {
@@ -79,12 +80,27 @@ impl KeySet {
     /// [`KeySetError`] if one has more.
     pub fn with_max_tried(keys: Vec<Key>, limit: usize) -> Result<Self, KeySetError> {
         for algorithm in Algorithm::all() {
-            let found = keys.iter().filter(|key| key.allows(algorithm)).count();
-            if found > limit {
-                return Err(KeySetError { algorithm, found, limit });
+            check_limit(&keys, None, algorithm, limit)?;
+        }
+        Ok(KeySet { keys, max_tried: limit })
+    }
+
+    /// A set as an issuer publishes it: of any size, if its keys are told apart by `kid`. For no
+    /// `kid` and algorithm may there be more than `limit` keys, those without `kid` counted with
+    /// each. A token without `kid` tries all keys as long as those are not more than `limit`; then
+    /// it is refused with [`Refused::KidMissing`], as OpenID Connect Core 1.0 §10.1 wants it.
+    ///
+    /// # Errors
+    /// [`KeySetError`] if one has more.
+    pub fn published(keys: Vec<Key>, limit: usize) -> Result<Self, KeySetError> {
+        // Any token has the keys without `kid` to try; one whose `kid` is empty has at least those.
+        let kids = || keys.iter().filter_map(|key| key.kid.as_deref()).chain([""]);
+        for algorithm in Algorithm::all() {
+            for kid in kids().map(Some) {
+                check_limit(&keys, kid, algorithm, limit)?;
             }
         }
-        Ok(KeySet { keys })
+        Ok(KeySet { keys, max_tried: limit })
     }
 
     /// The keys, in the order in which they were given.
@@ -110,11 +126,24 @@ impl KeySet {
         if keys.is_empty() {
             return Err(Refused::Algorithm);
         }
+        if keys.len() > self.max_tried {
+            return Err(Refused::KidMissing);
+        }
         if kid.is_some() {
             keys.sort_by_key(|key| key.kid.is_none()); // stable: the given order otherwise
         }
         Ok(keys.into_iter())
     }
+}
+
+fn check_limit(
+    keys: &[Key],
+    kid: Option<&str>,
+    algorithm: Algorithm,
+    limit: usize,
+) -> Result<(), KeySetError> {
+    let found = keys.iter().filter(|key| key.answers_to(kid) && key.allows(algorithm)).count();
+    if found > limit { Err(KeySetError { algorithm, found, limit }) } else { Ok(()) }
 }
 
 pub(crate) type Candidates<'a> = std::vec::IntoIter<&'a Key>;

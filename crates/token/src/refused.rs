@@ -103,6 +103,9 @@ pub enum Refused {
     /// The token has a `kid`, and no key is for it
     #[error("no key has the token's `kid`")]
     NoKey,
+    /// The token has no `kid`, and more keys might be meant than are tried
+    #[error("the token has no `kid`, and there are too many keys to try them all")]
+    KidMissing,
     /// `alg` is unknown, or no key that might be meant allows it
     #[error("no key allows the token's algorithm")]
     Algorithm,
@@ -155,6 +158,7 @@ impl Refused {
             Issuer => "issuer",
             NoKeys => "no_keys",
             NoKey => "no_key",
+            KidMissing => "kid_missing",
             Algorithm => "algorithm",
             Signature => "signature",
             KeyExpired => "key_expired",

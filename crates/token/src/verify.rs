@@ -121,12 +121,12 @@ impl Verified {
     /// and that its key is still there, allows the algorithm, and is valid. For caches of identities.
     ///
     /// # Errors
-    /// `Expired`, `TooOld`, `Lifetime`, `Future`, `NotYet`, `KeyRemoved` or `KeyExpired`.
+    /// `Expired`, `TooOld`, `Lifetime`, `Future`, `NotYet`, `KidMissing`, `KeyRemoved` or `KeyExpired`.
     pub fn recheck(&self, keys: &KeySet, policy: &Policy, now: SystemTime) -> Result<(), Refused> {
         policy.check_dates(&self.dates, now)?;
         let candidates = keys.candidates(self.kid.as_deref(), self.algorithm);
         let mut same = candidates
-            .map_err(|_| Refused::KeyRemoved)?
+            .map_err(|refused| if refused == Refused::KidMissing { refused } else { Refused::KeyRemoved })?
             .filter(|key| key.public.fingerprint() == self.key_fingerprint)
             .peekable();
         same.peek().ok_or(Refused::KeyRemoved)?;
