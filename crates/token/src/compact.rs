@@ -49,7 +49,7 @@ pub(crate) fn in_alphabet(token: &str) -> bool {
 }
 
 /// The engine refuses padding and bits that are left over, so that one value has one spelling.
-fn decode(segment: &str) -> Result<Vec<u8>, Refused> {
+pub(crate) fn decode(segment: &str) -> Result<Vec<u8>, Refused> {
     URL_SAFE_NO_PAD.decode(segment).map_err(|_| Refused::Base64)
 }
 

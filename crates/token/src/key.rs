@@ -4,11 +4,13 @@
 mod curve;
 mod der;
 mod error;
+pub(crate) mod jwk;
 mod pem;
 mod private;
 mod public;
 mod rsa;
 
 pub use error::{KeyError, SignError};
+pub use jwk::JwkError;
 pub use private::{NewKey, PrivateKey};
 pub use public::{KeyKind, PublicKey};

@@ -1,10 +1,11 @@
 //! Keys and JSON Web Tokens: load, verify, sign.
 //!
-//! In go the bytes of a PEM file, the values of `Authorization` headers and the time; out come the
+//! In go the bytes of a PEM file or a JWK set, the values of `Authorization` headers and the time; out come the
 //! identity in a token, or the one reason for which it is refused. Nothing here touches a socket, a
 //! file or the clock.
 //!
 //! ```text
+//! JWK set ──► JwkSet ──────┐
 //! PEM ──► PublicKey ──► KeySet ───────────────┐
 //! Authorization ──► bearer ──► Unverified ──► verify(keys, policy, now) ──► Verified
 //!                               │ size, alphabet, base64url, JOSE header, claims
@@ -17,7 +18,7 @@
 //! check comes before the first signature check.
 //!
 //! The modules in reading order: `bearer`, `compact`, `json`, `jose`, `claims`, `policy`, `verify`,
-//! `keyset`, then `key` and `algorithm`.
+//! `keyset`, `jwks`, then `key` and `algorithm`.
 
 mod algorithm;
 mod bearer;
@@ -25,6 +26,7 @@ mod claims;
 mod compact;
 mod jose;
 mod json;
+mod jwks;
 mod key;
 mod keyset;
 mod policy;
@@ -34,7 +36,8 @@ mod verify;
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use bearer::{Bare, Bearer, bearer};
 pub use compact::MAX_TOKEN;
-pub use key::{KeyError, KeyKind, NewKey, PrivateKey, PublicKey, SignError};
+pub use jwks::{JwkSet, JwkSetError, MAX_JWK_SET, MAX_JWKS, Origin, Skipped};
+pub use key::{JwkError, KeyError, KeyKind, NewKey, PrivateKey, PublicKey, SignError};
 pub use keyset::{Key, KeySet, KeySetError, MAX_TRIED};
 pub use policy::Policy;
 pub use refused::Refused;

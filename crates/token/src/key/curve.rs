@@ -46,6 +46,11 @@ pub(crate) static P521: Curve = Curve {
 };
 
 impl Curve {
+    /// The field of each of these curves has as many bytes as its order (RFC 7518 §6.2.1.2).
+    pub(crate) fn coordinate_bytes(&self) -> usize {
+        self.kind.signature_bytes() / 2
+    }
+
     /// The curve of that object identifier; `None` stands for a curve written out as parameters.
     pub(crate) fn by_oid(oid: Option<ObjectIdentifier>) -> Result<&'static Curve, KeyError> {
         let known = [&P256, &P384, &P521].into_iter().find(|curve| Some(curve.oid) == oid);

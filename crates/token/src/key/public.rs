@@ -21,7 +21,9 @@ pub(crate) const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10
 pub(crate) const ED25519_ID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
 /// The first byte of an uncompressed point, SEC 1 §2.3.3
-const UNCOMPRESSED: u8 = 4;
+pub(super) const UNCOMPRESSED: u8 = 4;
+/// RFC 8032 §5.1.5, in bytes
+pub(super) const ED25519_LENGTH: usize = 32;
 
 /// What kind of key it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -82,23 +84,27 @@ impl PublicKey {
         match spki.algorithm.oid {
             RSA => PublicKey::from_rsa(&rsa_public(spki.key).ok_or(KeyError::NotAKey)?),
             EC => PublicKey::from_point(spki.algorithm.curve()?, spki.key),
-            ED25519_ID => PublicKey::from_one(KeyKind::Ed25519, Algorithm::EdDsa, &ED25519, spki.key),
+            ED25519_ID => PublicKey::from_ed25519(spki.key),
             other => Err(KeyError::Kind(other.to_string())),
         }
     }
 
-    fn from_rsa(numbers: &RsaNumbers<'_>) -> Result<Self, KeyError> {
+    pub(super) fn from_rsa(numbers: &RsaNumbers<'_>) -> Result<Self, KeyError> {
         PublicKey::new(KeyKind::Rsa(rsa::bits(numbers.modulus)), rsa::verifiers(numbers)?)
     }
 
     /// That the point lies on the curve is aws-lc's to check.
-    fn from_point(curve: &'static Curve, point: &[u8]) -> Result<Self, KeyError> {
+    pub(super) fn from_point(curve: &'static Curve, point: &[u8]) -> Result<Self, KeyError> {
         match point.first() {
             Some(&UNCOMPRESSED) => {
                 PublicKey::from_one(curve.kind, curve.algorithm, curve.verification, point)
             }
             _ => Err(KeyError::CompressedPoint),
         }
+    }
+
+    pub(super) fn from_ed25519(key: &[u8]) -> Result<Self, KeyError> {
+        PublicKey::from_one(KeyKind::Ed25519, Algorithm::EdDsa, &ED25519, key)
     }
 
     fn from_one(
@@ -124,6 +130,10 @@ impl PublicKey {
     /// SHA-256 of the SubjectPublicKeyInfo in DER, in 64 lower-case hex digits.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
+    }
+
+    pub(super) fn spki(&self) -> &[u8] {
+        &self.spki
     }
 
     /// What kind of key it is.
@@ -171,7 +181,7 @@ impl AlgorithmId<'_> {
 impl KeyKind {
     /// RSA: the modulus (RFC 8017 §8). ECDSA: r and s, each as long as the order (RFC 7518 §3.4; of
     /// P-521 that is ⌈521 / 8⌉ = 66). Ed25519: RFC 8032 §5.1.6.
-    fn signature_bytes(self) -> usize {
+    pub(super) fn signature_bytes(self) -> usize {
         match self {
             KeyKind::Rsa(bits) => bits.div_ceil(8),
             KeyKind::P256 => 2 * 32,

@@ -8,6 +8,7 @@ mod hostile_claims;
 mod hostile_form;
 mod hostile_header;
 mod hostile_keys;
+mod jwks;
 mod keys;
 mod openssl;
 mod oracle;

@@ -1,7 +1,7 @@
 //! Properties of arbitrary input: nothing panics, and nothing that was touched is taken.
 
 use proptest::prelude::*;
-use token::{Bare, Policy, PrivateKey, PublicKey, Unverified, bearer};
+use token::{Bare, JwkSet, Origin, Policy, PrivateKey, PublicKey, Unverified, bearer};
 
 use crate::forge::*;
 use crate::wrap::{certificate, pem, pkcs1_of, pkcs8_of, spki_of, utc_time};
@@ -101,6 +101,30 @@ proptest! {
         let block = pem("X", &text);
         prop_assert!(PublicKey::from_pem(block.as_bytes()).is_err());
         prop_assert!(PrivateKey::from_pem(block.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn jwk_sets_do_not_panic(bytes: Vec<u8>, member in "\\PC{0,20}", value in "[A-Za-z0-9_-]{0,99}") {
+        prop_assert!(JwkSet::parse(&bytes, Origin::Fetched).is_err());
+        for kind in ["RSA", "EC", "OKP"] {
+            for curve in ["P-256", "P-521", "Ed25519"] {
+                let key = serde_json::json!({"kty": kind, "crv": curve, "x": value, "y": value, "n": value, "e": "AQAB", member.clone(): value});
+                let set = serde_json::json!({"keys": [key]}).to_string();
+                let _ = JwkSet::parse(set.as_bytes(), Origin::Fetched).unwrap();
+                let _ = JwkSet::parse(set.as_bytes(), Origin::File);
+            }
+        }
+    }
+
+    #[test]
+    fn changed_jwk_sets_do_not_panic(which in 0..5usize, position: prop::sample::Index, byte in 0x20..0x7fu8) {
+        let key = [&*RSA, &*P256, &*P384, &*P521, &*ED][which];
+        let mut set = serde_json::json!({"keys": [key.public().to_jwk(Some("a"))]}).to_string().into_bytes();
+        let position = position.index(set.len());
+        set[position] = byte;
+        if let Ok(set) = JwkSet::parse(&set, Origin::Fetched) {
+            prop_assert!(set.keys().len() + set.skipped().len() <= 1);
+        }
     }
 
     #[test]
