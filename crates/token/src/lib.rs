@@ -19,6 +19,8 @@
 //!
 //! The modules in reading order: `bearer`, `compact`, `json`, `jose`, `claims`, `policy`, `verify`,
 //! `keyset`, `jwks`, then `key` and `algorithm`.
+//!
+//! `fuzz/` beside `src/` is a workspace of its own: `cargo +nightly fuzz run verify`, or `jwks`.
 
 mod algorithm;
 mod bearer;
