@@ -1,6 +1,7 @@
 //! TLS at both ends.
 
 mod client;
+pub mod fetch;
 mod identity;
 mod pem_file;
 mod provider;
