@@ -3,6 +3,7 @@
 mod client;
 pub mod fetch;
 mod identity;
+pub mod jwks;
 mod pem_file;
 mod provider;
 pub mod proxy;
