@@ -1,8 +1,8 @@
 //! TLS as a client: whom to trust, what to show, and both again when the files change.
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::{fmt, io};
 
 use anyhow::{Context, Result};
 use rustls::ClientConfig;
@@ -26,13 +26,11 @@ pub struct ClientFiles {
 
 /// TLS 1.2 or 1.3 as a client. Authorities, certificate and key may be replaced while it runs: new
 /// connections get the new ones, open connections are left alone.
-#[derive(Debug)]
 pub struct ClientTls {
     files: ClientFiles,
     current: Reloadable<Loaded>,
 }
 
-#[derive(Debug)]
 struct Loaded {
     roots: Roots,
     identity: Option<Identity>,
@@ -71,6 +69,13 @@ impl ClientTls {
     /// The configuration of this moment. Ask for it at every connection, else a reload goes unseen.
     pub fn config(&self) -> Arc<ClientConfig> {
         self.current.current().config.clone()
+    }
+}
+
+/// The files alone.
+impl fmt::Debug for ClientTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientTls").field("files", &self.files).finish_non_exhaustive()
     }
 }
 

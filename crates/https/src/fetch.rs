@@ -78,12 +78,13 @@ impl Client {
     }
 
     async fn exchange(&self, request: &Request) -> Result<Response, FetchError> {
+        let broken = |error| FetchError::http(&request.url.host, error);
         let stream = TokioIo::new(self.dial(&request.url).await?);
         let mut handshake = http1::Builder::new();
-        let (mut sender, connection) =
-            handshake.max_buf_size(MAX_HEAD).handshake::<_, Full<bytes::Bytes>>(stream).await?;
+        let handshake = handshake.max_buf_size(MAX_HEAD).handshake::<_, Full<bytes::Bytes>>(stream);
+        let (mut sender, connection) = handshake.await.map_err(broken)?;
         let _driver = AbortOnDropHandle::new(tokio::spawn(connection));
-        let answer = sender.send_request(request.to_http()?).await?;
+        let answer = sender.send_request(request.to_http()?).await.map_err(broken)?;
         Response::read(answer, self.limits.max_body).await
     }
 }

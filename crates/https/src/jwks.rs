@@ -30,7 +30,7 @@ pub struct JwksConfig {
     /// Where the set is published
     pub source: JwksSource,
     /// How often it is fetched. `None`: as `max-age` of its `Cache-Control` says, else every 10 min.
-    /// Bounded to 1 min … 24 h
+    /// Bounded to 1 min … 24 h, then up to a tenth sooner
     pub refresh: Option<Duration>,
     /// How old the keys may become while fetches fail; then there are none. `None`: they stay
     pub max_stale: Option<Duration>,

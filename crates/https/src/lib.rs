@@ -1,4 +1,21 @@
-//! TLS at both ends.
+//! TLS at both ends, a small HTTPS client, and the JWK set cache that uses it.
+//!
+//! In go the names of certificate files, URLs and a proxy rule; out come TLS streams, answers and key
+//! sets. Everything here speaks HTTP/1.1 only and uses aws-lc explicitly.
+//!
+//! ```text
+//! files ──► ServerTls ──► accept(stream)             reload(): parsed whole, then swapped
+//! files ──► ClientTls ──► connect(name, stream)
+//!               │
+//!               ▼       ┌── ProxyRule ──► proxy::connect(stream, …)
+//! Request ──► fetch::Client ──► Response or FetchError
+//!               │
+//!               ▼
+//! JWK set ──► jwks::JwksCache ──► keys() -> Option<Arc<KeySet>>
+//! ```
+//!
+//! The modules in reading order: `server`, `client`, `identity`, `roots`, `pem_file`, `reload`,
+//! `provider`; then `url`, [`proxy`], [`fetch`], [`jwks`], and `text` for what peers say.
 
 mod client;
 pub mod fetch;

@@ -13,7 +13,6 @@ pub enum Changed {
     Nothing,
 }
 
-#[derive(Debug)]
 pub(crate) struct Reloadable<T> {
     current: RwLock<Arc<T>>,
 }

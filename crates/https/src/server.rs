@@ -1,8 +1,8 @@
 //! TLS as a server: the certificate, who must show one, and both again when the files change.
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::{fmt, io};
 
 use anyhow::{Context, Result};
 use rustls::ServerConfig;
@@ -30,13 +30,11 @@ pub struct ServerFiles {
 ///
 /// A client that comes back resumes its session by a ticket, except where clients must show a
 /// certificate: those are judged anew at every connection, so that an expired one ends there.
-#[derive(Debug)]
 pub struct ServerTls {
     files: ServerFiles,
     current: Reloadable<Loaded>,
 }
 
-#[derive(Debug)]
 struct Loaded {
     identity: Identity,
     client_ca: Option<Roots>,
@@ -71,6 +69,13 @@ impl ServerTls {
     /// The configuration of this moment. Ask for it at every connection, else a reload goes unseen.
     pub fn config(&self) -> Arc<ServerConfig> {
         self.current.current().config.clone()
+    }
+}
+
+/// The files alone.
+impl fmt::Debug for ServerTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerTls").field("files", &self.files).finish_non_exhaustive()
     }
 }
 

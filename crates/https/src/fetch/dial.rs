@@ -28,7 +28,7 @@ impl Client {
     /// The addresses are judged, not the name alone: a name may lead anywhere.
     async fn dial_plain(&self, url: &Url) -> Result<TcpStream, FetchError> {
         let refused = || FetchError::Plain(url.host.clone());
-        if matches!(url.host, Host::Name(_)) && !url.host.is_loopback() && !url.host.is_link_local() {
+        if !self.limits.plain.may_ask(&url.host) {
             return Err(refused());
         }
         let mut addresses = resolve(&url.host, url.port).await?;
@@ -72,6 +72,14 @@ impl Client {
 }
 
 impl PlainHttp {
+    /// Before any name is looked up.
+    fn may_ask(self, host: &Host) -> bool {
+        match host {
+            Host::Address(address) => self.allows(*address),
+            name => name.is_loopback() || (self == PlainHttp::LoopbackAndMetadata && name.is_link_local()),
+        }
+    }
+
     fn allows(self, address: IpAddr) -> bool {
         address.is_loopback() || (self == PlainHttp::LoopbackAndMetadata && address == METADATA)
     }
@@ -95,4 +103,30 @@ async fn connect(address: SocketAddr, within: Duration) -> io::Result<TcpStream>
 
 fn no_address(host: &Host) -> FetchError {
     FetchError::Resolve { host: host.clone(), source: io::ErrorKind::NotFound.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use PlainHttp::{Loopback, LoopbackAndMetadata};
+
+    #[test]
+    fn who_may_be_asked_in_the_clear() {
+        let rows = [
+            ("127.0.0.1", Loopback, true),
+            ("[::1]", Loopback, true),
+            ("localhost", Loopback, true),
+            ("10.0.0.1", LoopbackAndMetadata, false),
+            ("example.com", LoopbackAndMetadata, false),
+            ("169.254.169.254", Loopback, false),
+            ("169.254.169.254", LoopbackAndMetadata, true),
+            ("169.254.169.253", LoopbackAndMetadata, false),
+            ("metadata.google.internal", Loopback, false),
+            ("metadata.google.internal", LoopbackAndMetadata, true),
+            ("x.metadata.google.internal", LoopbackAndMetadata, false),
+        ];
+        for (host, plain, expected) in rows {
+            assert_eq!(plain.may_ask(&host.parse().unwrap()), expected, "{host} {plain:?}");
+        }
+    }
 }

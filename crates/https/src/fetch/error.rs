@@ -49,7 +49,7 @@ pub enum FetchError {
     },
     /// What is answered is not HTTP/1.1, or breaks off
     #[error("the answer is no HTTP/1.1, or breaks off")]
-    Http(#[from] hyper::Error),
+    Http(#[source] hyper::Error),
     /// 3xx
     #[error("the answer is a redirect to {location} ({status}); configure the URL where it ends")]
     Redirect {
@@ -72,4 +72,19 @@ pub enum FetchError {
     /// The deadline has passed
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
+}
+
+impl FetchError {
+    /// In TLS 1.3 a server that does not like our certificate says so only when we read.
+    pub(super) fn http(host: &Host, error: hyper::Error) -> Self {
+        let mut cause = std::error::Error::source(&error);
+        while let Some(next) = cause {
+            let inner = next.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+            if inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+                return FetchError::Tls { host: host.clone(), source: io::Error::other(error) };
+            }
+            cause = next.source();
+        }
+        FetchError::Http(error)
+    }
 }

@@ -56,7 +56,7 @@ async fn whole(mut body: Incoming, max: usize) -> Result<Bytes, FetchError> {
     }
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else { continue };
+        let Ok(data) = frame.map_err(FetchError::Http)?.into_data() else { continue };
         if bytes.len() + data.len() > max {
             return Err(FetchError::TooLarge(max));
         }
