@@ -13,6 +13,7 @@ mod ending;
 mod flags;
 mod frames;
 mod house;
+mod idle;
 mod integrity;
 mod listening;
 mod map;
