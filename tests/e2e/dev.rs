@@ -8,15 +8,18 @@ use e2e::eventually::eventually;
 use e2e::http::{Request, get};
 use e2e::process::{Process, Signal};
 use e2e::programs::{addresses, connect, program};
+use e2e::scratch::Scratch;
 
-/// A running `wsgate-server --dev` and what it printed.
-struct Dev(Process);
+/// A running `wsgate-server --dev` and what it printed. Its temporary directory is ours to remove.
+struct Dev(Process, #[expect(dead_code, reason = "it is dropped after the process")] Scratch);
 
 impl Dev {
     fn start() -> Dev {
         let mut command = Command::new(program("wsgate-server"));
         command.args(["--dev", "--listen", "127.0.0.1:0", "--log-format", "json"]);
-        let dev = Dev(Process::spawn("wsgate-server --dev", &mut command));
+        let scratch = Scratch::new();
+        let process = Process::spawn("wsgate-server --dev", command.env("TMPDIR", scratch.path()));
+        let dev = Dev(process, scratch);
         eventually("it listens and has printed its commands", || {
             let stdout = dev.0.stdout();
             (!addresses(&dev.0).is_empty() && stdout.contains("Ctrl-C")).then_some(())
