@@ -1,33 +1,35 @@
 //! The configuration: every file read, every key parsed, every address typed, before anything is bound.
 
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use daemon::GoDuration;
 use daemon::limits::max_connections;
 use daemon::listen::{Host, ListenAddr};
-use token::{Key, KeySet, Policy, PublicKey};
+use daemon::reload::Snapshot;
+use relay::Address;
 
 use crate::Args;
-use crate::destinations::Destinations;
 use crate::dev::Kit;
 use crate::dump::Dump;
 use crate::identity::Identity;
-use crate::origin::Origins;
+use crate::policy::{Policy, Reload};
+
+/// The port of the original.
+const LISTEN: &str = "127.0.0.1:8086";
+const TIMEOUT: Duration = Duration::from_secs(10);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+const MAX_CONNECTIONS: usize = 10_000;
 
 /// What `wsgate-server` runs on.
 #[derive(Debug)]
 pub struct Config {
     /// Where to listen, unless sockets are inherited.
     pub listen: ListenAddr,
-    /// Name to backend.
-    pub destinations: Destinations,
-    /// How callers are told apart.
-    pub identity: Identity,
-    /// Which web pages may connect.
-    pub origins: Origins,
+    /// Who may pass, and where to.
+    pub policy: Snapshot<Policy>,
+    /// Keeps the policy up to date; taken by [`crate::run`].
+    pub reload: Option<Reload>,
     /// Bounds reaching a destination; `None`: the kernel's patience.
     pub dial_timeout: Option<Duration>,
     /// Bounds the arrival of a head; `None`: no bound.
@@ -45,83 +47,75 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the files that the flags name. With `--dev` there is a `Kit` too, for [`crate::Dev`].
+    /// Reads the files that the flags name, inside a tokio runtime. With `--dev` there is a `Kit` too, for
+    /// [`crate::Dev`].
     ///
     /// # Errors
     /// The first thing wrong, with file, line and fix.
     pub fn from_args(args: Args, descriptors: u64) -> Result<(Self, Option<Kit>)> {
-        let kit = args.dev.then(|| Kit::make(&args.listen)).transpose()?;
-        let destinations = match &args.map {
-            Some(path) => Destinations::load(path)?,
-            None => Destinations::default(),
-        };
-        if destinations.is_empty() && !args.dev {
-            tracing::warn!("no destinations: every request for one is answered 404; give --map FILE");
-        }
-        let identity = match &kit {
-            Some(kit) => keys(vec![kit.public_key()], args.jwt_freshness)?,
-            None => identity(&args)?,
-        };
-        let connections = max_connections(args.max_connections, descriptors);
+        let kit = args.dev.then(|| Kit::make(&listen(args.listen.as_ref())?)).transpose()?;
+        let (reload, file, policy) = Reload::start(args.clone(), kit.as_ref().map(Kit::public_key))?;
+        warn(&policy, args.dev);
+        let connections = args.max_connections.or(file.max_connections).unwrap_or(MAX_CONNECTIONS);
+        let connections = max_connections(connections, descriptors);
         if let Some(lowered) = connections.lowered {
             tracing::warn!("{lowered}");
         }
-        if args.enable_compression {
+        if args.enable_compression.or(file.enable_compression).unwrap_or(false) {
             tracing::warn!("--enable-compression has no effect: permessage-deflate is declined");
         }
         let config = Self {
-            listen: args.listen,
-            destinations,
-            identity,
-            origins: Origins::new(&args.allowed_origin)?,
-            dial_timeout: bound(args.dial_timeout),
-            handshake_timeout: bound(args.handshake_timeout),
-            write_timeout: bound(args.write_timeout),
-            shutdown_timeout: args.shutdown_timeout.0,
+            listen: listen(args.listen.as_ref().or(file.listen.as_ref()))?,
+            policy: Snapshot::new(policy),
+            reload: Some(reload),
+            dial_timeout: bound(time(args.dial_timeout.or(file.dial_timeout), TIMEOUT)),
+            handshake_timeout: bound(time(args.handshake_timeout.or(file.handshake_timeout), TIMEOUT)),
+            write_timeout: bound(time(args.write_timeout.or(file.write_timeout), TIMEOUT)),
+            shutdown_timeout: time(args.shutdown_timeout.or(file.shutdown_timeout), SHUTDOWN_TIMEOUT),
             max_connections: connections.allowed,
             kept_connections: usize::try_from(descriptors / 4).unwrap_or(usize::MAX).max(16),
-            dump: Dump::from_flag(args.dump_tcp),
+            dump: Dump::from_flag(args.dump_tcp.or(file.dump_tcp).unwrap_or(0)),
         };
         Ok((config, kit))
     }
+
+    /// Adds a destination that no file has.
+    pub(crate) fn build_in(&mut self, name: &str, address: Address) {
+        if let Some(reload) = &mut self.reload {
+            reload.build_in(name.to_owned(), address.clone());
+        }
+        let mut policy = (*self.policy.load()).clone();
+        policy.destinations.build_in(name.to_owned(), address);
+        self.policy.store(policy);
+    }
+}
+
+fn listen(given: Option<&ListenAddr>) -> Result<ListenAddr> {
+    given.map_or_else(|| Ok(LISTEN.parse()?), |given| Ok(given.clone()))
+}
+
+fn time(given: Option<GoDuration>, default: Duration) -> Duration {
+    given.map_or(default, |time| time.0)
 }
 
 /// As in Go, a time-out of 0 is none.
-fn bound(flag: GoDuration) -> Option<Duration> {
-    Some(flag.0).filter(|time| !time.is_zero())
+pub(crate) fn bound(time: Duration) -> Option<Duration> {
+    Some(time).filter(|time| !time.is_zero())
 }
 
-fn identity(args: &Args) -> Result<Identity> {
-    if args.public_key.is_empty() {
-        let protected = !args.allow_anonymous;
+fn warn(policy: &Policy, dev: bool) {
+    if policy.destinations.is_empty() && !dev {
+        tracing::warn!("no destinations: every request for one is answered 404; give --map FILE");
+    }
+    if let Identity::Anonymous { protected } = policy.identity {
         warn_of_anonymous(protected);
-        return Ok(Identity::Anonymous { protected });
     }
-    if args.allow_anonymous {
-        bail!("--allow-anonymous contradicts --public-key: with a key every caller needs a token");
-    }
-    let loaded = args.public_key.iter().map(|path| load(path)).collect::<Result<_>>()?;
-    keys(loaded, args.jwt_freshness)
-}
-
-fn load(path: &Path) -> Result<PublicKey> {
-    let file = || format!("--public-key {}", path.display());
-    let pem = fs::read(path).with_context(file)?;
-    PublicKey::from_pem(&pem).with_context(file)
-}
-
-fn keys(loaded: Vec<PublicKey>, freshness: GoDuration) -> Result<Identity> {
-    for key in &loaded {
-        tracing::info!(key = %crate::identity::short(key.fingerprint()), kind = ?key.kind(), "key loaded");
-    }
-    let keys = KeySet::new(loaded.into_iter().map(Key::from).collect()).context("--public-key")?;
-    Ok(Identity::Keys { keys, policy: Policy { freshness: bound(freshness), ..Policy::default() } })
 }
 
 fn warn_of_anonymous(protected: bool) {
     if protected {
         tracing::warn!(
-            "no --public-key: callers are anonymous, and taken only from loopback, unix sockets, private \
+            "no --public-key and no --iap-audience: callers are anonymous, and taken only from loopback, unix sockets, private \
              networks and load-balancer ranges. This keeps out strangers who reach this port, not strangers \
              who reach a balancer in front of it"
         );

@@ -78,6 +78,7 @@ async fn answer(
     match request.uri().path() {
         "/" | "/live" => plain(StatusCode::OK, "OK\n"),
         "/ready" if gate.is_draining() => plain(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+        "/ready" if !gate.is_ready() => plain(StatusCode::SERVICE_UNAVAILABLE, "identity-not-ready\n"),
         "/ready" => plain(StatusCode::OK, "OK\n"),
         path if path.starts_with("/proxy/") => session::open(gate, request, peer, progress).await,
         _ => plain(StatusCode::NOT_FOUND, "not found; destinations are at /proxy/NAME\n"),

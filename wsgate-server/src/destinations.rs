@@ -1,4 +1,4 @@
-//! Names and the backends behind them.
+//! Names and the services behind them.
 
 use std::collections::HashMap;
 use std::fs;
@@ -6,14 +6,38 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use relay::Address;
+use relay::proxy::Version;
 
-/// The map: which backend a name in `/proxy/{name}` stands for.
+use crate::file;
+
+/// A private service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Destination {
+    /// Where it is.
+    pub address: Address,
+    /// Tunnels to it at once; `None`: as many as there may be at all.
+    pub max_connections: Option<usize>,
+    /// Tunnels of one user to it at once; `None`: no bound of its own.
+    pub max_connections_per_user: Option<usize>,
+    /// It is told in a PROXY header who is connecting; `None`: it is not.
+    pub proxy_protocol: Option<Version>,
+    /// Where it is written, as `file:line`.
+    place: String,
+}
+
+impl Destination {
+    fn plain(address: Address, place: String) -> Self {
+        Self { address, max_connections: None, max_connections_per_user: None, proxy_protocol: None, place }
+    }
+}
+
+/// Which service a name in `/proxy/{name}` stands for.
 ///
 /// A file has a line `name,host:port`, `name,:port` (this host) or `name,unix:/path` a destination.
 /// Spaces around the fields and blank lines do not matter; a line that begins with `#` is a comment.
 #[derive(Clone, Debug, Default)]
 pub struct Destinations {
-    by_name: HashMap<String, Address>,
+    by_name: HashMap<String, Destination>,
 }
 
 impl Destinations {
@@ -29,32 +53,56 @@ impl Destinations {
     /// Reads the text of a map file called `file`.
     fn parse(text: &str, file: &str) -> Result<Self> {
         let mut map = Self::default();
-        let mut lines = HashMap::new();
         for (number, line) in (1..).zip(text.lines()) {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let (name, address) = entry(line).with_context(|| format!("{file}:{number}"))?;
-            let first = *lines.entry(name.clone()).or_insert(number);
+            let place = format!("{file}:{number}");
+            let (name, address) = entry(line).with_context(|| place.clone())?;
             match map.by_name.get(&name) {
-                None => map.insert(name, address),
-                Some(same) if *same == address => {
-                    tracing::warn!("{file}:{number}: the same as line {first}");
+                Some(same) if same.address == address => {
+                    tracing::warn!("{place}: the same as {}", same.place);
                 }
-                Some(_) => bail!("{file}:{number}: {name:?} is already in line {first}; rename one of them"),
+                _ => map.add(name, Destination::plain(address, place))?,
             }
         }
         Ok(map)
     }
 
-    /// Adds a destination, or replaces it.
-    pub fn insert(&mut self, name: String, address: Address) {
-        self.by_name.insert(name, address);
+    /// Adds those of the configuration file at `path`.
+    ///
+    /// # Errors
+    /// If a name is there already; names both places.
+    pub fn extend(&mut self, tables: &[file::Destination], path: &Path) -> Result<()> {
+        for table in tables {
+            let destination = Destination {
+                address: table.upstream.clone(),
+                max_connections: table.max_connections,
+                max_connections_per_user: table.max_connections_per_user,
+                proxy_protocol: table.proxy_protocol,
+                place: format!("{}:{}", path.display(), table.line),
+            };
+            self.add(table.name.clone(), destination)?;
+        }
+        Ok(())
     }
 
-    /// The backend of a name.
-    pub fn get(&self, name: &str) -> Option<&Address> {
+    fn add(&mut self, name: String, destination: Destination) -> Result<()> {
+        if let Some(first) = self.by_name.get(&name) {
+            bail!("{}: {name:?} is already in {}; rename one of them", destination.place, first.place);
+        }
+        self.by_name.insert(name, destination);
+        Ok(())
+    }
+
+    /// Adds a built-in one, or replaces what has its name.
+    pub fn build_in(&mut self, name: String, address: Address) {
+        self.by_name.insert(name, Destination::plain(address, "built in".to_owned()));
+    }
+
+    /// The service of a name.
+    pub fn get(&self, name: &str) -> Option<&Destination> {
         self.by_name.get(name)
     }
 
@@ -100,7 +148,7 @@ mod tests {
             ("v6", "[::1]:22"),
             ("name#1", "h:1"),
         ] {
-            assert_eq!(map.get(name).unwrap().to_string(), address);
+            assert_eq!(map.get(name).unwrap().address.to_string(), address);
         }
         assert!(map.get("# comment").is_none());
     }
@@ -111,12 +159,26 @@ mod tests {
             ("mysql", "map.txt:1: no comma; a line is name,host:port"),
             ("\n\nmysql,127.0.0.1", "map.txt:3: bad address \"127.0.0.1\": no port"),
             (",h:1", "map.txt:1: no name"),
-            ("a,h:1\nb,h:2\na,h:3", "map.txt:3: \"a\" is already in line 1; rename one of them"),
+            ("a,h:1\nb,h:2\na,h:3", "map.txt:3: \"a\" is already in map.txt:1; rename one of them"),
             ("a,h:99999", "map.txt:1: bad address"),
             ("a\u{7}b,h:1", "map.txt:1: the name has a control character"),
         ] {
             let error = format!("{:#}", Destinations::parse(text, "map.txt").expect_err(text));
             assert!(error.contains(says), "{text:?}: {error}");
         }
+    }
+
+    #[test]
+    fn map_and_file_add_up_and_a_name_in_both_is_refused_with_both_places() {
+        let toml =
+            "max_connections = 7\n[[destination]]\nname = 'ssh'\nupstream = 'h:22'\nmax_connections = 5\n";
+        let tables = file::File::parse(toml, Path::new("/etc/w.toml")).unwrap().destinations;
+        let mut map = Destinations::parse("mysql,h:3306", "map.txt").unwrap();
+        map.extend(&tables, Path::new("/etc/w.toml")).unwrap();
+        assert_eq!(map.get("ssh").unwrap().max_connections, Some(5));
+        assert!(map.get("mysql").is_some());
+        let mut map = Destinations::parse("#\nssh,h:22", "map.txt").unwrap();
+        let error = map.extend(&tables, Path::new("/etc/w.toml")).unwrap_err().to_string();
+        assert_eq!(error, "/etc/w.toml:3: \"ssh\" is already in map.txt:2; rename one of them");
     }
 }

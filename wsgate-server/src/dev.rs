@@ -71,10 +71,10 @@ impl Dev {
         let gateway = gateway_url(sockets)?;
         for (name, address) in [("hello", builtin::hello().await?), ("echo", builtin::echo().await?)] {
             let host = address.ip().to_string();
-            config.destinations.insert(name.to_owned(), Address::Tcp { host, port: address.port() });
+            config.build_in(name, Address::Tcp { host, port: address.port() });
         }
         let mut ports = BTreeMap::new();
-        for name in config.destinations.names() {
+        for name in config.policy.load().destinations.names() {
             ports.insert(name.to_owned(), free_port()?);
         }
         let line = |(name, port): (&String, &u16)| {

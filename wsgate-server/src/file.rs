@@ -137,10 +137,13 @@ impl File {
     /// # Errors
     /// The first thing wrong, as `file:line: what`.
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
-        let mut file = Self::read(text).map_err(|Wrong { span, what }| {
+        let (mut file, lines) = Self::read(text).map_err(|Wrong { span, what }| {
             let line = place::line(text, span.map_or(0, |span| span.start));
             anyhow!("{}:{line}: {what}", path.display())
         })?;
+        for (destination, line) in file.destinations.iter_mut().zip(lines) {
+            destination.line = line;
+        }
         let directory = path.parent().unwrap_or(Path::new(""));
         for path in file.paths() {
             *path = directory.join(&path);
@@ -148,10 +151,10 @@ impl File {
         Ok(file)
     }
 
-    fn read(text: &str) -> Result<Self, Wrong> {
+    /// With the line of each destination.
+    fn read(text: &str) -> Result<(Self, Vec<usize>), Wrong> {
         let file = toml::from_str(text)?;
-        place::check_unique(text)?;
-        Ok(file)
+        Ok((file, place::check_unique(text)?))
     }
 
     /// Every path in it.

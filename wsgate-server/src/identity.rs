@@ -1,25 +1,37 @@
 //! Who is calling.
 
-use std::net::IpAddr;
-use std::sync::Mutex;
-use std::time::{Duration, Instant, SystemTime};
+mod iap;
+mod keys;
 
-use daemon::log::Limited;
-use http::header::{self, HeaderMap};
-use token::{Bare, KeySet, Policy};
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+use http::header::HeaderMap;
+use serde_json::{Map, Value};
+use token::Refused;
 
 use crate::protected;
 use crate::refusal::Refusal;
+use crate::rules::{Bare, Forbidden, Pairing, Proven};
+
+pub(crate) use iap::Iap;
+pub(crate) use keys::{Keys, Trusted};
 
 /// How callers are told apart.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Identity {
-    /// By a JWT in `Authorization`, verified with one of the keys.
-    Keys {
-        /// Whoever holds one of their private halves may connect.
-        keys: KeySet,
-        /// What else a token must say.
-        policy: Policy,
+    /// By a JWT in `Authorization`.
+    Keys(Keys),
+    /// By the assertion of the Identity-Aware Proxy.
+    Iap(Iap),
+    /// By both, and both must mean the same caller.
+    Both {
+        /// For the JWT.
+        keys: Keys,
+        /// For the assertion.
+        iap: Box<Iap>,
+        /// Which e-mail goes with which `sub`.
+        pairing: Pairing,
     },
     /// Not at all.
     Anonymous {
@@ -28,15 +40,64 @@ pub enum Identity {
     },
 }
 
-/// A caller who may connect.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A caller as the log has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Caller {
-    /// `sub`, or empty.
+    /// The e-mail that the Identity-Aware Proxy asserts, else `sub`, or empty.
     pub(crate) user: String,
-    /// `jwt` or `anonymous`.
+    /// `jwt`, `iap`, `iap+jwt` or `anonymous`.
     pub(crate) method: &'static str,
-    /// The key that verified the token, shortened.
+    /// The key that verified the JWT, else the assertion, shortened.
     pub(crate) key: String,
+}
+
+/// A caller who may connect, and what has been proven of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Known {
+    pub(crate) caller: Caller,
+    pub(crate) sub: Option<String>,
+    pub(crate) email: Option<String>,
+    /// Those of the JWT if there is one, else those of the assertion.
+    pub(crate) claims: Map<String, Value>,
+}
+
+/// Why a credential is not taken; for the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Denied {
+    /// The JWT is missing or refused.
+    Token(Refused),
+    /// Its key may not claim its `sub`.
+    Subject(Forbidden),
+    /// No assertion of the Identity-Aware Proxy.
+    NoAssertion,
+    /// More than one: a proxy and we might each believe another one.
+    SeveralAssertions,
+    /// The assertion is refused.
+    Assertion(Refused),
+    /// The assertion has no e-mail that can be used.
+    Email,
+    /// JWT and assertion do not mean the same caller.
+    Pairing(Forbidden),
+}
+
+impl Denied {
+    /// A JWT's code stands as it is, an assertion's is prefixed.
+    pub(crate) fn code(self) -> String {
+        match self {
+            Self::Token(refused) => refused.code().to_owned(),
+            Self::Subject(forbidden) | Self::Pairing(forbidden) => forbidden.0.to_owned(),
+            Self::NoAssertion => "iap_no_assertion".to_owned(),
+            Self::SeveralAssertions => "iap_several_assertions".to_owned(),
+            Self::Assertion(refused) => format!("iap_{}", refused.code()),
+            Self::Email => "iap_email".to_owned(),
+        }
+    }
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        Self::Credential(denied)
+    }
 }
 
 impl Identity {
@@ -46,32 +107,59 @@ impl Identity {
         headers: &HeaderMap,
         ip: Option<IpAddr>,
         now: SystemTime,
-    ) -> Result<Caller, Refusal> {
+    ) -> Result<Known, Refusal> {
         match self {
-            Self::Keys { keys, policy } => verify(headers, keys, policy, now).map_err(Refusal::Credential),
+            Self::Keys(keys) => Ok(keys.verify(headers, now)?),
+            Self::Iap(iap) => iap.verify(headers, now),
+            Self::Both { keys, iap, pairing } => {
+                let asserted = iap.verify(headers, now)?;
+                Ok(paired(asserted, keys.verify(headers, now)?, pairing)?)
+            }
             Self::Anonymous { protected } if *protected && !protected::is_taken_from(ip) => {
                 Err(Refusal::Protected)
             }
             Self::Anonymous { .. } => {
-                Ok(Caller { user: String::new(), method: "anonymous", key: String::new() })
+                let caller = Caller { method: "anonymous", ..Caller::default() };
+                Ok(Known { caller, ..Known::default() })
             }
         }
     }
+
+    /// Whether a credential can be judged.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.iap().is_none_or(Iap::is_ready)
+    }
+
+    /// What a pattern is on that does not say it.
+    pub(crate) fn bare(&self) -> Bare {
+        if self.iap().is_some() { Bare::Email } else { Bare::Sub }
+    }
+
+    pub(crate) fn iap(&self) -> Option<&Iap> {
+        match self {
+            Self::Iap(iap) => Some(iap),
+            Self::Both { iap, .. } => Some(iap),
+            Self::Keys(_) | Self::Anonymous { .. } => None,
+        }
+    }
+
+    pub(crate) fn is_anonymous(&self) -> bool {
+        matches!(self, Self::Anonymous { .. })
+    }
 }
 
-fn verify(
-    headers: &HeaderMap,
-    keys: &KeySet,
-    policy: &Policy,
-    now: SystemTime,
-) -> Result<Caller, token::Refused> {
-    let lines = headers.get_all(header::AUTHORIZATION).iter().map(|value| value.as_bytes());
-    let bearer = token::bearer(lines, Bare::Accept)?;
-    let verified = token::verify(bearer.token, keys, policy, now)?;
-    if bearer.bare {
-        warn_of_bare_token();
+fn paired(asserted: Known, token: Known, pairing: &Pairing) -> Result<Known, Denied> {
+    // Both are there, each from its own credential; an empty one pairs with nothing.
+    let email = asserted.email.as_deref().unwrap_or_default();
+    pairing.decide(email, token.sub.as_deref().unwrap_or_default()).map_err(Denied::Pairing)?;
+    let caller = Caller { user: asserted.caller.user, method: "iap+jwt", key: token.caller.key };
+    Ok(Known { caller, email: asserted.email, ..token })
+}
+
+impl Known {
+    pub(crate) fn proven(&self) -> Proven<'_> {
+        Proven { sub: self.sub.as_deref(), email: self.email.as_deref(), claims: &self.claims }
     }
-    Ok(Caller { user: verified.subject, method: "jwt", key: short(&verified.key_fingerprint).to_owned() })
 }
 
 /// The first 16 hex digits tell keys apart for a reader.
@@ -79,12 +167,5 @@ pub(crate) fn short(fingerprint: &str) -> &str {
     fingerprint.get(..16).unwrap_or(fingerprint)
 }
 
-/// The original took a token without its scheme, so some callers send it so.
-fn warn_of_bare_token() {
-    static HOURLY: Mutex<Option<Limited>> = Mutex::new(None);
-    let Ok(mut hourly) = HOURLY.lock() else { return };
-    let limited = hourly.get_or_insert_with(|| Limited::new(Duration::from_secs(3600)));
-    if let Some(left_out) = limited.admit(Instant::now()) {
-        tracing::warn!(left_out, "a caller sends its token without a scheme; it should be `Bearer TOKEN`");
-    }
-}
+#[cfg(test)]
+mod tests;

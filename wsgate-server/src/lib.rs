@@ -2,20 +2,20 @@
 //! `name`, and carries bytes to a private TCP service.
 //!
 //! ```text
-//!  Args ─► Config ─► run(listeners)
-//!                      │ accept
+//!  Args, File ─► Config ─► run(listeners)
+//!                 │    │ accept
+//!   Snapshot<Policy>   │       ◄── reload: SIGHUP, changed files
 //!                      ▼
 //!   guarded ◄── connection ── hyper ── request
 //!  (deadlines)                          │ upgrade: is it one? ── origin ── draining?
-//!                                       │ identify (token) ── destination ── limits
+//!                                       │ identify (token, assertion) ── destination, rules ── limits
 //!                                       ▼
 //!                                      dial ── 101 ── tunnel ⇄ destination ── Ended ── log line
 //! ```
 //!
 //! Whatever stops a request on the way is a `refusal`: an HTTP answer with a status, a word and a short
-//! text. Nothing is dialled before the caller is allowed.
-//!
-//! [`mod@file`] and [`rules`], the configuration file and who may reach what, are pure and not yet asked.
+//! text. Nothing is dialled before the caller is allowed. What decides is one snapshot of the policy, from
+//! the first question about a request to the last.
 
 mod args;
 mod config;
@@ -26,7 +26,9 @@ mod dump;
 pub mod file;
 mod guarded;
 mod identity;
+mod limits;
 mod origin;
+mod policy;
 mod protected;
 mod refusal;
 pub mod rules;

@@ -1,10 +1,15 @@
 //! Every way in which a request is refused, and the HTTP answer that each makes.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use http_body_util::Full;
 use token::Refused;
+
+use crate::identity::Denied;
+use crate::rules::Forbidden;
 
 /// Tells our client that it is the gateway that refuses, and why; other parts of the way answer without it.
 pub(crate) const WORD: HeaderName = HeaderName::from_static("wsgate-refusal");
@@ -22,13 +27,21 @@ pub(crate) enum Refusal {
     /// We are stopping.
     Draining,
     /// No token, or one that is not taken.
-    Credential(Refused),
+    Credential(Denied),
+    /// The keys of the Identity-Aware Proxy have not been fetched yet.
+    IdentityNotReady,
     /// Protected mode: an anonymous caller from a public address.
     Protected,
     /// The caller may connect, but there is no such destination.
     UnknownDestination,
+    /// The caller is known, and may not reach the destination.
+    Forbidden { name: String, reason: Forbidden },
     /// All connections are taken.
     Limit,
+    /// The caller has as many as one may have.
+    UserLimit,
+    /// The destination has as many as it may have.
+    DestinationLimit { name: String },
     /// The destination could not be reached.
     DestinationRefused { name: String },
     /// The destination did not answer in time.
@@ -40,8 +53,9 @@ impl Refusal {
         match self {
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::Origin | Self::Protected => StatusCode::FORBIDDEN,
-            Self::Draining | Self::Limit => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Origin | Self::Protected | Self::Forbidden { .. } => StatusCode::FORBIDDEN,
+            Self::Draining | Self::IdentityNotReady | Self::Limit => StatusCode::SERVICE_UNAVAILABLE,
+            Self::UserLimit | Self::DestinationLimit { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Credential(_) => StatusCode::UNAUTHORIZED,
             Self::UnknownDestination => StatusCode::NOT_FOUND,
             Self::DestinationRefused { .. } => StatusCode::BAD_GATEWAY,
@@ -57,9 +71,10 @@ impl Refusal {
             Self::Origin => "origin",
             Self::Draining => "draining",
             Self::Credential(_) => "credential",
-            Self::Protected => "forbidden",
+            Self::IdentityNotReady => "identity-not-ready",
+            Self::Protected | Self::Forbidden { .. } => "forbidden",
             Self::UnknownDestination => "unknown-destination",
-            Self::Limit => "limit",
+            Self::Limit | Self::UserLimit | Self::DestinationLimit { .. } => "limit",
             Self::DestinationRefused { .. } => "destination-refused",
             Self::DestinationTimeout { .. } => "destination-timeout",
         }
@@ -72,26 +87,35 @@ impl Refusal {
             Self::BadRequest(what) => format!("not a WebSocket upgrade: {what}"),
             Self::Origin => "web pages of this origin may not connect (see --allowed-origin)".into(),
             Self::Draining => "the gateway is stopping; try again".into(),
-            Self::Credential(Refused::NoAuthorization) => "a token is required".into(),
+            Self::Credential(Denied::Token(Refused::NoAuthorization)) => "a token is required".into(),
+            Self::Credential(Denied::NoAssertion) => "connect through the Identity-Aware Proxy".into(),
             Self::Credential(_) => "token refused".into(),
+            Self::IdentityNotReady => "callers cannot be verified yet; try again".into(),
             Self::Protected => {
                 "anonymous callers are taken from private networks only (see --allow-anonymous)".into()
             }
             Self::UnknownDestination => "no such destination".into(),
+            Self::Forbidden { name, .. } => format!("not allowed to reach {name}"),
             Self::Limit => "too many connections; try again".into(),
+            Self::UserLimit => "too many connections of this user; try again".into(),
+            Self::DestinationLimit { name } => format!("too many connections to {name}; try again"),
             Self::DestinationRefused { name } => format!("{name} could not be reached"),
             Self::DestinationTimeout { name } => format!("{name} did not answer in time"),
         }
     }
 
     /// What the log says beside the word.
-    pub(crate) fn reason(&self) -> &'static str {
-        match self {
+    pub(crate) fn reason(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Self::BadRequest(what) => what,
-            Self::Credential(refused) => refused.code(),
+            Self::Credential(denied) => return denied.code().into(),
             Self::Protected => "anonymous, and the address is public",
+            Self::Forbidden { reason, .. } => reason.0,
+            Self::IdentityNotReady => "the keys of the Identity-Aware Proxy have not been fetched",
+            Self::UserLimit => "the user has as many as one may have",
+            Self::DestinationLimit { .. } => "the destination has as many as it may have",
             _ => "",
-        }
+        })
     }
 
     /// The answer.
@@ -110,10 +134,14 @@ impl Refusal {
             Self::BadRequest(_) => {
                 headers.insert(header::SEC_WEBSOCKET_VERSION, tunnel::handshake::VERSION);
             }
-            Self::Credential(refused) => {
-                headers.insert(header::WWW_AUTHENTICATE, challenge(*refused));
+            Self::Credential(denied) => {
+                headers.insert(header::WWW_AUTHENTICATE, challenge(*denied));
             }
-            Self::Draining | Self::Limit => {
+            Self::Draining
+            | Self::IdentityNotReady
+            | Self::Limit
+            | Self::UserLimit
+            | Self::DestinationLimit { .. } => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}
@@ -123,9 +151,9 @@ impl Refusal {
 }
 
 /// RFC 6750 section 3: a caller that sent no token is told nothing more.
-fn challenge(refused: Refused) -> HeaderValue {
-    HeaderValue::from_static(match refused {
-        Refused::NoAuthorization => "Bearer realm=\"wsgate\"",
+fn challenge(denied: Denied) -> HeaderValue {
+    HeaderValue::from_static(match denied {
+        Denied::Token(Refused::NoAuthorization) | Denied::NoAssertion => "Bearer realm=\"wsgate\"",
         _ => "Bearer realm=\"wsgate\", error=\"invalid_token\"",
     })
 }

@@ -11,6 +11,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::limits::Tally;
 use crate::{Config, Sockets, connection};
 
 /// What connections get to write their last answer when all tunnels have ended.
@@ -22,6 +23,8 @@ pub(crate) struct Gate {
     pub(crate) config: Config,
     pub(crate) stop: Stop,
     pub(crate) slots: Arc<Semaphore>,
+    /// Tunnels by user and destination.
+    pub(crate) tally: Tally,
     /// Whether a new tunnel is refused while we drain: not if our sockets are inherited, since then only
     /// connections come to us that were made before.
     refuses_when_draining: bool,
@@ -33,6 +36,11 @@ pub(crate) struct Gate {
 impl Gate {
     pub(crate) fn is_draining(&self) -> bool {
         self.stop.draining.is_cancelled()
+    }
+
+    /// Whether callers can be verified.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.config.policy.load().identity.is_ready()
     }
 
     pub(crate) fn refuses_new(&self) -> bool {
@@ -50,9 +58,13 @@ impl Gate {
 /// Inherited sockets are closed as soon as the drain begins: who started us has a successor accept. Our own
 /// go on being served until the last tunnel has ended, so that a balancer sees `/ready` turn 503 and a
 /// caller gets an answer.
-pub async fn run(config: Config, sockets: Sockets, stop: Stop) {
+pub async fn run(mut config: Config, sockets: Sockets, stop: Stop) {
+    if let Some(reload) = config.reload.take() {
+        tokio::spawn(reload.run(config.policy.clone(), stop.now.clone()));
+    }
     let gate = Arc::new(Gate {
         slots: Arc::new(Semaphore::new(config.max_connections)),
+        tally: Tally::default(),
         config,
         stop: stop.clone(),
         refuses_when_draining: !sockets.inherited,

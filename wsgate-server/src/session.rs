@@ -20,6 +20,7 @@ use tunnel::{Role, Settings, Wire};
 
 use crate::guarded::{Guarded, Progress};
 use crate::identity::Caller;
+use crate::limits::Permit;
 use crate::refusal::Refusal;
 use crate::run::Gate;
 use crate::upgrade;
@@ -38,7 +39,7 @@ pub(crate) async fn open(
     let mut about = About::new(gate.next_seq(), &request, peer);
     let Admitted { key, address, slot } = match about.admit(gate, &request) {
         Ok(admitted) => admitted,
-        Err(refusal) => return about.refused(&refusal, refusal.reason()),
+        Err(refusal) => return about.refused(&refusal, &refusal.reason()),
     };
     progress.dialling();
     let waiting = Waiting { about: &about, answered: false };
@@ -67,6 +68,7 @@ struct About {
 struct Slot {
     _tracked: TaskTrackerToken,
     _permit: OwnedSemaphorePermit,
+    _counted: Permit,
 }
 
 struct Admitted {
@@ -92,8 +94,8 @@ impl About {
     /// The order is part of the protocol: form, origin, draining, caller, destination, limits.
     fn admit(&mut self, gate: &Gate, request: &Request<Incoming>) -> Result<Admitted, Refusal> {
         let key = upgrade::key(request)?;
-        let config = &gate.config;
-        if !config.origins.allow(request.headers()) {
+        let policy = gate.config.policy.load();
+        if !policy.origins.allow(request.headers()) {
             return Err(Refusal::Origin);
         }
         // Counted from here, so that a drain that begins now waits for it.
@@ -101,13 +103,14 @@ impl About {
         if gate.refuses_new() {
             return Err(Refusal::Draining);
         }
-        let caller = config.identity.identify(request.headers(), self.peer.ip(), SystemTime::now())?;
-        self.caller = Some(caller);
-        let address = config.destinations.get(&self.destination).ok_or(Refusal::UnknownDestination)?;
-        self.upstream = address.to_string();
+        let known = policy.identity.identify(request.headers(), self.peer.ip(), SystemTime::now())?;
+        self.caller = Some(known.caller.clone());
+        let destination = policy.reach(&self.destination, &known)?;
+        self.upstream = destination.address.to_string();
         let permit = gate.slots.clone().try_acquire_owned().map_err(|_| Refusal::Limit)?;
-        let slot = Slot { _tracked: tracked, _permit: permit };
-        Ok(Admitted { key, address: address.clone(), slot })
+        let counted = policy.count(&gate.tally, &self.destination, destination, &known.caller)?;
+        let slot = Slot { _tracked: tracked, _permit: permit, _counted: counted };
+        Ok(Admitted { key, address: destination.address.clone(), slot })
     }
 
     /// `reason` is for the log alone.

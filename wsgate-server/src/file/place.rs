@@ -44,11 +44,13 @@ struct User {
     email: Spanned<String>,
 }
 
-/// Finds a destination or a user that is there twice.
-pub(super) fn check_unique(text: &str) -> Result<(), Wrong> {
+/// Finds a destination or a user that is there twice; else the lines of the destinations.
+pub(super) fn check_unique(text: &str) -> Result<Vec<usize>, Wrong> {
     let names: Names = toml::from_str(text)?;
+    let lines = names.destination.iter().map(|table| line(text, table.name.span().start)).collect();
     unique(text, "destination", names.destination.into_iter().map(|table| table.name))?;
-    unique(text, "user", names.user.into_iter().map(|table| table.email))
+    unique(text, "user", names.user.into_iter().map(|table| table.email))?;
+    Ok(lines)
 }
 
 fn unique(text: &str, table: &str, names: impl Iterator<Item = Spanned<String>>) -> Result<(), Wrong> {

@@ -16,6 +16,9 @@ pub struct Destination {
     /// What stands behind `/proxy/` in a request; each name once.
     #[serde(deserialize_with = "text::name")]
     pub name: String,
+    /// The line of its name in the file.
+    #[serde(skip)]
+    pub line: usize,
     /// Where the service is: `host:port`, `[v6]:port`, `:port` (this host) or `unix:/path`.
     #[serde(deserialize_with = "text::one")]
     pub upstream: Address,
@@ -85,5 +88,14 @@ impl std::str::FromStr for Jwks {
             return text.parse().map(Self::Url).map_err(|error| format!("bad URL {text:?}: {error}"));
         }
         Ok(Self::File(text.into()))
+    }
+}
+
+impl std::fmt::Display for Jwks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Url(url) => write!(f, "{url}"),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
     }
 }

@@ -112,6 +112,7 @@ fn tables_are_read() {
     ];
     let mysql = Destination {
         name: "mysql".into(),
+        line: file.destinations[0].line,
         upstream: "10.0.3.7:3306".parse().unwrap(),
         allow: Some(allow),
         max_connections: Some(50),
@@ -120,6 +121,7 @@ fn tables_are_read() {
     };
     let ssh = Destination {
         name: "ssh".into(),
+        line: file.destinations[1].line,
         upstream: "unix:/run/ssh.sock".parse().unwrap(),
         allow: None,
         max_connections: None,
