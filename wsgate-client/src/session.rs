@@ -22,7 +22,12 @@ pub(crate) async fn serve(config: &Config, gateway: &Endpoint, mut local: Socket
     // In a box that is gone when the tunnel is open: an idle tunnel shall not carry the state of its set-up.
     match Box::pin(open(config, gateway, &local, stop)).await {
         Some(wire) => {
-            let settings = Settings { control_timeout: CONTROL, stop: stop.now.clone(), tap: None };
+            let settings = Settings {
+                control_timeout: CONTROL,
+                limits: tunnel::Limits::default(),
+                stop: stop.now.clone(),
+                tap: None,
+            };
             log(&carry(local, wire, settings).await);
         }
         None => local.reset_on_drop(),

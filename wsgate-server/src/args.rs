@@ -1,5 +1,7 @@
 //! The command line.
 
+mod edge;
+
 use std::path::PathBuf;
 
 use clap::Parser;
@@ -9,6 +11,7 @@ use daemon::listen::ListenAddr;
 use daemon::log::LogArgs;
 
 use crate::file::Jwks;
+pub use edge::EdgeArgs;
 
 /// Reach private TCP services through an HTTPS load balancer: accepts WebSocket upgrades at /proxy/NAME and
 /// carries their bytes to the service that the map gives for NAME.
@@ -97,6 +100,10 @@ pub struct Args {
     /// The two log flags.
     #[command(flatten)]
     pub log: LogArgs,
+
+    /// What surrounds the tunnels.
+    #[command(flatten)]
+    pub edge: EdgeArgs,
 }
 
 fn connections() -> impl TypedValueParser<Value = usize> {

@@ -12,6 +12,7 @@ use relay::Address;
 use crate::Args;
 use crate::dev::Kit;
 use crate::dump::Dump;
+use crate::edge::Edge;
 use crate::identity::Identity;
 use crate::policy::{Policy, Reload};
 
@@ -44,6 +45,8 @@ pub struct Config {
     pub kept_connections: usize,
     /// Which payload is logged.
     pub dump: Dump,
+    /// What surrounds the tunnels.
+    pub edge: Edge,
 }
 
 impl Config {
@@ -75,6 +78,7 @@ impl Config {
             max_connections: connections.allowed,
             kept_connections: usize::try_from(descriptors / 4).unwrap_or(usize::MAX).max(16),
             dump: Dump::from_flag(args.dump_tcp.or(file.dump_tcp).unwrap_or(0)),
+            edge: Edge::from_args(args.edge)?,
         };
         Ok((config, kit))
     }

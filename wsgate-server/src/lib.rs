@@ -23,6 +23,7 @@ mod connection;
 mod destinations;
 mod dev;
 mod dump;
+mod edge;
 pub mod file;
 mod guarded;
 mod identity;
@@ -37,8 +38,9 @@ mod session;
 mod sockets;
 mod upgrade;
 
-pub use args::Args;
+pub use args::{Args, EdgeArgs};
 pub use config::Config;
 pub use dev::Dev;
+pub use edge::Edge;
 pub use run::run;
 pub use sockets::Sockets;

@@ -235,6 +235,7 @@ async fn carry(gate: Arc<Gate>, about: About, on_upgrade: OnUpgrade, socket: Soc
     about.opened();
     let settings = Settings {
         control_timeout: gate.config.write_timeout.unwrap_or(CONTROL_TIMEOUT),
+        limits: gate.config.edge.limits,
         stop: gate.stop.now.clone(),
         tap: gate.config.dump.tap(about.seq),
     };

@@ -56,6 +56,10 @@ pub enum Why {
     Code(u16),
     /// We are stopping.
     Stopped,
+    /// We cut it: nothing was carried for as long as that is allowed.
+    Idle,
+    /// We cut it: it was as old as it may become.
+    Lifetime,
 }
 
 impl Why {
@@ -94,6 +98,8 @@ impl fmt::Display for Why {
             Self::Protocol(what) => write!(f, "protocol error: {what}"),
             Self::Code(code) => write!(f, "close code {code}"),
             Self::Stopped => f.write_str("stopped"),
+            Self::Idle => f.write_str("idle"),
+            Self::Lifetime => f.write_str("maximum lifetime"),
         }
     }
 }

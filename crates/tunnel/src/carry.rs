@@ -6,11 +6,14 @@
 //! end of file. A failure of either leg resets the other: a truncated stream must never look complete.
 //!
 //! Pings go out only when nothing moves either way, and no answer means nothing: the original peers answer
-//! only while they read. TCP keep-alive finds the dead.
+//! only while they read. TCP keep-alive finds the dead. An idle tunnel lives on, unless [`Limits`] says how
+//! long; then Close 1001 goes out and the local socket is reset.
 
 mod ending;
 mod incoming;
 mod outgoing;
+mod settings;
+mod timer;
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -19,7 +22,6 @@ use std::time::Duration;
 
 use relay::{Ended, Leg, Side, Why};
 use tokio::time::{Instant, Sleep};
-use tokio_util::sync::CancellationToken;
 
 use crate::close;
 use crate::decode::End;
@@ -27,6 +29,8 @@ use crate::frame::Role;
 use ending::{ANSWER, Ending, LocalEnd};
 use incoming::{Incoming, PeerEnd};
 use outgoing::Outgoing;
+use settings::tapping;
+pub use settings::{Limits, Settings, Tap, Wire};
 
 /// After the local end of file: the peer is finished when it has sent nothing for so long.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -38,32 +42,6 @@ const STOP: Duration = Duration::from_millis(500);
 const LOOK: Duration = Duration::from_secs(5);
 /// A ping goes out after so long without a byte either way: load balancers cut idle connections.
 const IDLE: Duration = Duration::from_secs(25);
-
-/// The WebSocket leg: an upgraded connection.
-pub struct Wire<W> {
-    /// The byte stream, right after the upgrade's head.
-    pub stream: W,
-    /// What was read behind the head already.
-    pub early: Vec<u8>,
-    /// Which end of the WebSocket we are.
-    pub role: Role,
-}
-
-/// What the caller decides about a tunnel.
-pub struct Settings {
-    /// How long the last control frames may take to be written.
-    pub control_timeout: Duration,
-    /// Ends the tunnel at once: Close 1001 to the peer, a reset to the local socket.
-    pub stop: CancellationToken,
-    /// Sees the payload (`--dump-tcp`).
-    pub tap: Option<Box<dyn Tap>>,
-}
-
-/// Sees payload as it passes.
-pub trait Tap: Send {
-    /// `bytes` have been read from `from`; nothing else of the buffer is shown.
-    fn seen(&mut self, from: Side, bytes: &[u8]);
-}
 
 /// Carries one connection between a local socket and a WebSocket until it is over.
 ///
@@ -93,6 +71,9 @@ struct Tunnel<L, W> {
     incoming: Incoming,
     ending: Option<Ending>,
     control_timeout: Duration,
+    limits: Limits,
+    /// When it is as old as it may become.
+    expires: Option<Instant>,
     tap: Option<Box<dyn Tap>>,
     last_ping: Instant,
     next_look: Instant,
@@ -110,6 +91,8 @@ impl<L: Leg, W: Leg> Tunnel<L, W> {
             incoming: Incoming::new(wire.role, wire.early, now),
             ending: None,
             control_timeout: settings.control_timeout,
+            limits: settings.limits,
+            expires: settings.limits.lifetime.and_then(|lifetime| now.checked_add(lifetime)),
             tap: settings.tap,
             last_ping: now,
             next_look: now + LOOK,
@@ -148,6 +131,9 @@ impl<L: Leg, W: Leg> Tunnel<L, W> {
         if self.ending.is_none() && now >= self.next_look {
             self.next_look = now + LOOK;
             self.look_for_failure(now);
+        }
+        if self.ending.is_none() {
+            self.decide_by_limits(now);
         }
         self.give_up_when_due(now);
     }
@@ -200,17 +186,6 @@ impl<L: Leg, W: Leg> Tunnel<L, W> {
         {
             self.begin(now, self.role.local(), Why::Failed(kind), Some(close::LOCAL_RESET));
         }
-    }
-
-    /// When the peer counts as finished after the local end of file at `eof`. A destination that ends
-    /// has said its last word: there the silence may have begun before. A client may have shut down its
-    /// half to wait for the answer: there it begins with the end of file.
-    fn silent_at(&self, eof: Instant) -> Instant {
-        let quiet_since = match self.role {
-            Role::Client => self.incoming.last_moved.max(eof),
-            Role::Server => self.incoming.last_moved,
-        };
-        quiet_since + SILENCE
     }
 
     /// The verdict: from here on the local socket is read no more, and the rest is farewell.
@@ -297,36 +272,6 @@ impl<L: Leg, W: Leg> Tunnel<L, W> {
         self.ending.as_ref().is_some_and(Ending::is_over)
     }
 
-    /// The one timer of a tunnel. It is moved only to an earlier time; when it fires too early, the
-    /// next poll sets it again, so that traffic costs no timer operation.
-    fn timer_fired(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let Some(due) = self.next_deadline(now) else { return false };
-        if due < self.timer.deadline() || self.timer.is_elapsed() {
-            self.timer.as_mut().reset(due);
-        }
-        self.timer.as_mut().poll(cx).is_ready()
-    }
-
-    fn next_deadline(&mut self, now: Instant) -> Option<Instant> {
-        if let Some(ending) = &self.ending {
-            return ending.next_deadline();
-        }
-        if let Some(eof) = self.outgoing.finished() {
-            let silent = (!self.incoming.undelivered()).then(|| self.silent_at(eof));
-            return Some(silent.map_or(eof + LINGER, |s| s.min(eof + LINGER)));
-        }
-        if self.outgoing.is_blocked() || self.incoming.undelivered() {
-            return Some(self.next_look);
-        }
-        let quiet = self.incoming.last_received.max(self.outgoing.last_moved).max(self.last_ping);
-        if now < quiet + IDLE {
-            return Some(quiet + IDLE);
-        }
-        self.last_ping = now;
-        self.outgoing.owe_ping();
-        Some(now) // fires at once, so that the ping is written
-    }
-
     fn ended(mut self, lasted: Duration) -> Ended {
         let (by, why) =
             self.ending.take().map_or((Side::Here, Why::Stopped), |ending| (ending.by, ending.why));
@@ -339,15 +284,6 @@ impl<L: Leg, W: Leg> Tunnel<L, W> {
             Role::Server => (self.incoming.moved, self.outgoing.moved),
         };
         Ended { up, down, by, why, lasted }
-    }
-}
-
-/// Shows payload that was read from `from` to the tap, if there is one.
-fn tapping(tap: &mut Option<Box<dyn Tap>>, from: Side) -> impl FnMut(&[u8]) + '_ {
-    move |bytes| {
-        if let Some(tap) = tap {
-            tap.seen(from, bytes);
-        }
     }
 }
 

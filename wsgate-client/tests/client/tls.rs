@@ -58,6 +58,7 @@ async fn much_data_flows_under_tls() {
     let wire = tunnel::Wire { stream: Tested(asked.stream), early: Vec::new(), role: tunnel::Role::Server };
     let settings = tunnel::Settings {
         control_timeout: std::time::Duration::from_secs(5),
+        limits: tunnel::Limits::default(),
         stop: client.stop.now.clone(),
         tap: None,
     };

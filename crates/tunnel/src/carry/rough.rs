@@ -12,6 +12,7 @@ use tokio::io::{
     split,
 };
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::frame::{HEAD_ROOM, Opcode, encode_control, put_header};
@@ -103,7 +104,12 @@ impl AsyncWrite for Rough {
 }
 
 fn settings() -> Settings {
-    Settings { control_timeout: Duration::from_secs(10), stop: CancellationToken::new(), tap: None }
+    Settings {
+        control_timeout: Duration::from_secs(10),
+        limits: Limits::default(),
+        stop: CancellationToken::new(),
+        tap: None,
+    }
 }
 
 fn payload(rng: &mut StdRng) -> Vec<u8> {

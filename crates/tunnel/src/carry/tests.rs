@@ -9,10 +9,13 @@ use std::task::Waker;
 use tokio::io::ReadBuf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::frame::{HEAD_ROOM, Opcode, encode_control, put_header};
 use crate::{Decoder, Violation};
+
+mod limits;
 
 /// A pipe that remembers that it was to be reset, and may be told that it has failed.
 struct Pipe(DuplexStream, Arc<AtomicBool>, Arc<AtomicBool>);
@@ -71,12 +74,19 @@ fn rig(role: Role) -> Rig {
 }
 
 fn rig_with(role: Role, early: Vec<u8>, room: usize, tap: Option<Box<dyn Tap>>) -> Rig {
+    rig_of(role, early, room, Settings { tap, ..settings() })
+}
+
+fn rig_limited(role: Role, room: usize, limits: Limits) -> Rig {
+    rig_of(role, Vec::new(), room, Settings { limits, ..settings() })
+}
+
+fn rig_of(role: Role, early: Vec<u8>, room: usize, settings: Settings) -> Rig {
     let (local, near_local) = duplex(room);
     let (wire, near_wire) = duplex(room);
     let (local_reset, wire_reset) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
     let (local_failed, wire_failed) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
-    let stop = CancellationToken::new();
-    let settings = Settings { control_timeout: Duration::from_secs(10), stop: stop.clone(), tap };
+    let stop = settings.stop.clone();
     let near_local = Pipe(near_local, local_reset.clone(), local_failed.clone());
     let stream = Pipe(near_wire, wire_reset.clone(), wire_failed.clone());
     let ended = tokio::spawn(carry(near_local, Wire { stream, early, role }, settings));
@@ -421,8 +431,6 @@ async fn megabytes_pass_both_ways_at_once_unharmed() {
     let (near_destination, destination) = duplex(70_001);
     let (a, b) = duplex(33_333);
     let pipe = |d| Pipe(d, Arc::default(), Arc::default());
-    let settings =
-        || Settings { control_timeout: Duration::from_secs(10), stop: CancellationToken::new(), tap: None };
     let wire = |stream, role| Wire { stream: pipe(stream), early: Vec::new(), role };
     let client = tokio::spawn(carry(pipe(near_app), wire(a, Role::Client), settings()));
     let server = tokio::spawn(carry(pipe(near_destination), wire(b, Role::Server), settings()));
@@ -496,7 +504,12 @@ impl tokio::io::AsyncWrite for Reset {
 }
 
 fn settings() -> Settings {
-    Settings { control_timeout: Duration::from_secs(10), stop: CancellationToken::new(), tap: None }
+    Settings {
+        control_timeout: Duration::from_secs(10),
+        limits: Limits::default(),
+        stop: CancellationToken::new(),
+        tap: None,
+    }
 }
 
 const TOLD: Why = Why::Failed(std::io::ErrorKind::ConnectionReset);
