@@ -1,4 +1,4 @@
-//! One accepted connection while it speaks HTTP: requests in, answers or an upgrade out.
+//! One accepted connection: its arrival, then HTTP, requests in, answers or an upgrade out.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -14,11 +14,15 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use relay::Socket;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::arrival::{self, Lost};
 use crate::guarded::{Deadlines, Guarded, Progress};
+use crate::proxies::Ends;
 use crate::run::Gate;
 use crate::session;
+use crate::stream::Stream;
 
 /// The largest head that is read.
 const HEAD_BYTES: usize = 64 * 1024;
@@ -28,14 +32,47 @@ const HEAD_LINES: usize = 256;
 /// Serves requests until the connection is closed, upgraded or out of time. When `closing` is cancelled, the
 /// request in progress is answered, or the first one waited for, and then the connection is closed.
 pub(crate) async fn serve(gate: Arc<Gate>, socket: Socket, peer: Peer, closing: CancellationToken) {
-    let progress = Progress::default();
     let deadlines = Deadlines { head: gate.config.handshake_timeout, write: gate.config.write_timeout };
-    let guarded = Guarded::new(socket, progress.clone(), deadlines);
+    let due = deadlines.head.and_then(|head| Instant::now().checked_add(head));
+    // In a box that is gone when HTTP begins: a kept connection shall not carry the state of a handshake.
+    let arriving = Box::pin(arrival::arrive(&gate.config.edge, socket, peer, due));
+    let arrived = tokio::select! {
+        arrived = arriving => arrived,
+        () = closing.cancelled(), if gate.has_own_sockets() => return,
+    };
+    match arrived {
+        Ok((stream, ends)) => speak(&gate, (stream, due), ends, deadlines, closing).await,
+        Err(lost) => log(lost, peer),
+    }
+}
+
+/// Why a connection did not get as far as HTTP.
+fn log(lost: Lost, peer: Peer) {
+    let of_proxy = lost.is_of_proxy();
+    let error = format!("{:#}", anyhow::Error::from(lost));
+    match of_proxy {
+        true => {
+            tracing::info!(%peer, error, "a trusted proxy sent no PROXY header (see --proxy-protocol-in)")
+        }
+        false => tracing::debug!(%peer, error, "connection ended"),
+    }
+}
+
+/// HTTP, from the first head, which is complete by `due`, to the end or an upgrade.
+async fn speak(
+    gate: &Arc<Gate>,
+    (stream, due): (Stream, Option<Instant>),
+    ends: Ends,
+    deadlines: Deadlines,
+    closing: CancellationToken,
+) {
+    let progress = Progress::default();
+    let guarded = Guarded::new(stream, progress.clone(), deadlines, due);
     let service = service_fn(|request| {
         progress.answering(); // here, since hyper reads on before it first polls the answer
         let (gate, progress, closing) = (gate.clone(), progress.clone(), closing.clone());
         async move {
-            let mut response = answer(&gate, request, peer, &progress).await;
+            let mut response = answer(&gate, request, ends, &progress).await;
             if closing.is_cancelled() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
                 response.headers_mut().append(header::CONNECTION, HeaderValue::from_static("close"));
             }
@@ -65,14 +102,14 @@ pub(crate) async fn serve(gate: Arc<Gate>, socket: Socket, peer: Peer, closing: 
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%peer, error = %anyhow::Error::from(error).root_cause(), "connection ended");
+        tracing::debug!(peer = %ends.peer, error = %anyhow::Error::from(error).root_cause(), "connection ended");
     }
 }
 
 async fn answer(
     gate: &Arc<Gate>,
     request: Request<Incoming>,
-    peer: Peer,
+    ends: Ends,
     progress: &Progress,
 ) -> Response<Full<Bytes>> {
     match request.uri().path() {
@@ -80,7 +117,7 @@ async fn answer(
         "/ready" if gate.is_draining() => plain(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
         "/ready" if !gate.is_ready() => plain(StatusCode::SERVICE_UNAVAILABLE, "identity-not-ready\n"),
         "/ready" => plain(StatusCode::OK, "OK\n"),
-        path if path.starts_with("/proxy/") => session::open(gate, request, peer, progress).await,
+        path if path.starts_with("/proxy/") => session::open(gate, request, ends, progress).await,
         _ => plain(StatusCode::NOT_FOUND, "not found; destinations are at /proxy/NAME\n"),
     }
 }

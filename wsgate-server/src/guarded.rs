@@ -12,9 +12,10 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use relay::Socket;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
+
+use crate::stream::Stream;
 
 /// How long a kept connection may be idle. Balancers reuse theirs for up to 600 s, and one that closes
 /// first never sees a request lost to a closing server.
@@ -65,9 +66,9 @@ pub(crate) struct Deadlines {
     pub(crate) write: Option<Duration>,
 }
 
-/// A socket under deadlines. A wait that is over its deadline fails with `TimedOut`.
+/// A connection under deadlines. A wait that is over its deadline fails with `TimedOut`.
 pub(crate) struct Guarded {
-    socket: Socket,
+    stream: Stream,
     progress: Progress,
     deadlines: Deadlines,
     reading: Deadline,
@@ -81,10 +82,16 @@ pub(crate) struct Guarded {
 }
 
 impl Guarded {
-    pub(crate) fn new(socket: Socket, progress: Progress, deadlines: Deadlines) -> Self {
-        let reading = Deadline::after(deadlines.head);
+    /// The first head is complete by `due`; what came before it on the connection has taken its part.
+    pub(crate) fn new(
+        stream: Stream,
+        progress: Progress,
+        deadlines: Deadlines,
+        due: Option<Instant>,
+    ) -> Self {
+        let reading = Deadline::at(due);
         Self {
-            socket,
+            stream,
             progress,
             deadlines,
             reading,
@@ -95,9 +102,9 @@ impl Guarded {
         }
     }
 
-    /// The bare socket, when the connection no longer speaks HTTP.
-    pub(crate) fn into_socket(self) -> Socket {
-        self.socket
+    /// The bare stream, when the connection no longer speaks HTTP.
+    pub(crate) fn into_stream(self) -> Stream {
+        self.stream
     }
 
     /// Moves the deadline for reading when the service has moved on.
@@ -144,7 +151,7 @@ impl AsyncRead for Guarded {
             return if self.phase == ANSWERING { Poll::Pending } else { Poll::Ready(Ok(())) };
         }
         let before = buf.filled().len();
-        let result = Pin::new(&mut self.socket).poll_read(cx, buf);
+        let result = Pin::new(&mut self.stream).poll_read(cx, buf);
         if matches!(result, Poll::Ready(Ok(()))) && buf.filled().len() == before && self.phase == ANSWERING {
             self.ended = true;
             return Poll::Pending; // the answer is on its way, and hyper reads again after it
@@ -169,17 +176,17 @@ impl AsyncRead for Guarded {
 
 impl AsyncWrite for Guarded {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.socket).poll_write(cx, buf);
+        let result = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.written(cx, result)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let result = Pin::new(&mut self.socket).poll_flush(cx);
+        let result = Pin::new(&mut self.stream).poll_flush(cx);
         self.written(cx, result)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let result = Pin::new(&mut self.socket).poll_shutdown(cx);
+        let result = Pin::new(&mut self.stream).poll_shutdown(cx);
         self.written(cx, result)
     }
 }
@@ -195,10 +202,9 @@ impl Deadline {
         Self { timer: None, on: false }
     }
 
-    fn after(time: Option<Duration>) -> Self {
-        let mut deadline = Self::off();
-        deadline.set(time);
-        deadline
+    fn at(due: Option<Instant>) -> Self {
+        let timer = due.map(|due| Box::pin(tokio::time::sleep_until(due)));
+        Self { on: timer.is_some(), timer }
     }
 
     /// Starts it anew, or turns it off.
@@ -225,102 +231,4 @@ impl Deadline {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::UnixStream;
-
-    const DEADLINES: Deadlines =
-        Deadlines { head: Some(Duration::from_secs(10)), write: Some(Duration::from_secs(5)) };
-
-    fn guarded() -> (Guarded, UnixStream, Progress) {
-        let (near, far) = UnixStream::pair().unwrap();
-        let progress = Progress::default();
-        (Guarded::new(near.into(), progress.clone(), DEADLINES), far, progress)
-    }
-
-    async fn read(guarded: &mut Guarded) -> io::Result<usize> {
-        guarded.read(&mut [0; 100]).await
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_head_that_drips_in_is_cut_at_its_deadline() {
-        let (mut guarded, mut far, _) = guarded();
-        let begun = Instant::now();
-        let error = loop {
-            far.write_all(b"G").await.unwrap();
-            read(&mut guarded).await.unwrap();
-            // A second passes without another byte, or the deadline.
-            match tokio::time::timeout(Duration::from_millis(990), read(&mut guarded)).await {
-                Ok(result) => break result.unwrap_err(),
-                Err(_) => assert!(begun.elapsed() < Duration::from_secs(11), "it goes on for ever"),
-            }
-        };
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert_eq!(begun.elapsed().as_secs(), 10);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_answer_may_take_its_time_and_a_kept_connection_may_idle() {
-        let (mut guarded, mut far, progress) = guarded();
-        far.write_all(b"GET /").await.unwrap();
-        read(&mut guarded).await.unwrap();
-        progress.answering();
-        let hour = Duration::from_secs(3600);
-        assert!(tokio::time::timeout(hour, read(&mut guarded)).await.is_err(), "answering has no deadline");
-        progress.idle();
-        let begun = Instant::now();
-        let error = read(&mut guarded).await.unwrap_err();
-        assert_eq!((error.kind(), begun.elapsed()), (io::ErrorKind::TimedOut, KEEP_ALIVE));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_caller_that_has_shut_down_its_half_is_answered_but_not_dialled_for() {
-        let long = Duration::from_secs(60);
-        for dialling in [false, true] {
-            let (mut guarded, mut far, progress) = guarded();
-            far.write_all(b"GET /").await.unwrap();
-            read(&mut guarded).await.unwrap();
-            progress.answering();
-            if dialling {
-                progress.dialling();
-            }
-            far.shutdown().await.unwrap();
-            let seen = tokio::time::timeout(long, read(&mut guarded)).await;
-            assert_eq!(seen.is_ok(), dialling, "the end is seen at once when it matters");
-            progress.idle();
-            assert_eq!(read(&mut guarded).await.unwrap(), 0);
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_later_head_has_its_own_deadline_from_its_first_byte() {
-        for ahead in [false, true] {
-            let (mut guarded, mut far, progress) = guarded();
-            progress.answering();
-            if ahead {
-                far.write_all(b"GET").await.unwrap();
-                read(&mut guarded).await.unwrap();
-                progress.idle();
-            } else {
-                progress.idle();
-                let idle = Duration::from_secs(600);
-                assert!(tokio::time::timeout(idle, read(&mut guarded)).await.is_err());
-                far.write_all(b"GET").await.unwrap();
-                read(&mut guarded).await.unwrap();
-            }
-            let begun = Instant::now();
-            assert_eq!(read(&mut guarded).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
-            assert_eq!(begun.elapsed().as_secs(), 10, "ahead: {ahead}");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_write_that_is_not_taken_is_given_up() {
-        let (mut guarded, far, _) = guarded();
-        let begun = Instant::now();
-        let error = guarded.write_all(&vec![0; 8 << 20]).await.unwrap_err();
-        assert_eq!((error.kind(), begun.elapsed().as_secs()), (io::ErrorKind::TimedOut, 5));
-        drop(far);
-    }
-}
+mod tests;

@@ -6,6 +6,8 @@
 //!                 │    │ accept
 //!   Snapshot<Policy>   │       ◄── reload: SIGHUP, changed files
 //!                      ▼
+//!                   arrival: PROXY header, TLS
+//!                      │
 //!   guarded ◄── connection ── hyper ── request
 //!  (deadlines)                          │ upgrade: is it one? ── origin ── draining?
 //!                                       │ identify (token, assertion) ── destination, rules ── limits
@@ -18,6 +20,8 @@
 //! the first question about a request to the last.
 
 mod args;
+mod arrival;
+mod backend;
 mod config;
 mod connection;
 mod destinations;
@@ -31,16 +35,19 @@ mod limits;
 mod origin;
 mod policy;
 mod protected;
+mod proxies;
 mod refusal;
 pub mod rules;
 mod run;
 mod session;
 mod sockets;
+mod stream;
 mod upgrade;
 
 pub use args::{Args, EdgeArgs};
 pub use config::Config;
 pub use dev::Dev;
 pub use edge::Edge;
+pub use proxies::Proxies;
 pub use run::run;
 pub use sockets::Sockets;

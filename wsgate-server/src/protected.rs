@@ -4,27 +4,32 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// Private networks and the ranges from which load balancers of one large cloud connect.
-const RANGES: [&str; 12] = [
-    "10.0.0.0/8",            // RFC 1918
-    "172.16.0.0/12",         // RFC 1918
-    "192.168.0.0/16",        // RFC 1918
-    "100.64.0.0/10",         // RFC 6598, carrier-grade NAT
-    "169.254.0.0/16",        // RFC 3927, link-local
-    "fc00::/7",              // RFC 4193, unique local
-    "fe80::/10",             // RFC 4291, link-local
-    "130.211.0.0/22",        // balancers
-    "35.191.0.0/16",         // balancers and their health checks
-    "2600:2d00:1:1::/64",    // balancers
-    "2600:2d00:1:b029::/64", // balancers and their health checks
-    "127.0.0.0/8",           // this host
+/// Where strangers do not come from.
+const PRIVATE: [&str; 8] = [
+    "10.0.0.0/8",     // RFC 1918
+    "172.16.0.0/12",  // RFC 1918
+    "192.168.0.0/16", // RFC 1918
+    "100.64.0.0/10",  // RFC 6598, carrier-grade NAT
+    "169.254.0.0/16", // RFC 3927, link-local
+    "fc00::/7",       // RFC 4193, unique local
+    "fe80::/10",      // RFC 4291, link-local
+    "127.0.0.0/8",    // this host
+];
+
+/// The ranges from which load balancers of one large cloud connect.
+pub(crate) const BALANCERS: [&str; 4] = [
+    "130.211.0.0/22",
+    "35.191.0.0/16", // their health checks, too
+    "2600:2d00:1:1::/64",
+    "2600:2d00:1:b029::/64", // their health checks, too
 ];
 
 /// Whether an anonymous caller may connect from `ip`; `None` is a unix socket. The address is the TCP
-/// peer's, never one that a header claims.
+/// peer's or the source that a trusted proxy's PROXY header names, never one that a header claims.
 pub(crate) fn is_taken_from(ip: Option<IpAddr>) -> bool {
     let Some(ip) = ip.map(|ip| ip.to_canonical()) else { return true };
-    ip.is_loopback() || RANGES.iter().filter_map(|r| r.parse::<IpNet>().ok()).any(|net| net.contains(&ip))
+    let mut ranges = PRIVATE.iter().chain(&BALANCERS).filter_map(|range| range.parse::<IpNet>().ok());
+    ip.is_loopback() || ranges.any(|range| range.contains(&ip))
 }
 
 #[cfg(test)]
@@ -33,7 +38,7 @@ mod tests {
 
     #[test]
     fn every_range_is_one() {
-        assert!(RANGES.iter().all(|range| range.parse::<IpNet>().is_ok()));
+        assert!(PRIVATE.iter().chain(&BALANCERS).all(|range| range.parse::<IpNet>().is_ok()));
     }
 
     #[test]

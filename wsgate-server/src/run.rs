@@ -47,6 +47,11 @@ impl Gate {
         self.refuses_when_draining && self.is_draining()
     }
 
+    /// Whether the process ends when it no longer accepts.
+    pub(crate) fn has_own_sockets(&self) -> bool {
+        self.refuses_when_draining
+    }
+
     /// The number of a request for a tunnel, from 1 on, for the log.
     pub(crate) fn next_seq(&self) -> u64 {
         self.opened.fetch_add(1, Ordering::Relaxed) + 1
@@ -59,8 +64,11 @@ impl Gate {
 /// go on being served until the last tunnel has ended, so that a balancer sees `/ready` turn 503 and a
 /// caller gets an answer.
 pub async fn run(mut config: Config, sockets: Sockets, stop: Stop) {
+    let over = CancellationToken::new();
+    let _watched_until_here = over.clone().drop_guard();
+    config.edge.watch(&over);
     if let Some(reload) = config.reload.take() {
-        tokio::spawn(reload.run(config.policy.clone(), stop.now.clone()));
+        tokio::spawn(reload.run(config.policy.clone(), over.clone()));
     }
     let gate = Arc::new(Gate {
         slots: Arc::new(Semaphore::new(config.max_connections)),

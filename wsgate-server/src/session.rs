@@ -6,23 +6,25 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, anyhow};
 use bytes::Bytes;
-use daemon::accept::Peer;
 use http::{HeaderMap, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, Parts};
 use hyper_util::rt::TokioIo;
 use percent_encoding::percent_decode_str;
-use relay::{Address, DialError, Ended, Socket};
+use relay::{DialError, Ended, Socket};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tunnel::{Role, Settings, Wire};
 
+use crate::backend::Backend;
 use crate::guarded::{Guarded, Progress};
 use crate::identity::Caller;
 use crate::limits::Permit;
+use crate::proxies::Ends;
 use crate::refusal::Refusal;
 use crate::run::Gate;
+use crate::stream::Stream;
 use crate::upgrade;
 
 /// The last control frames of a tunnel get so long when `--write-timeout` is off.
@@ -32,18 +34,18 @@ const CONTROL_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) async fn open(
     gate: &Arc<Gate>,
     mut request: Request<Incoming>,
-    peer: Peer,
+    ends: Ends,
     progress: &Progress,
 ) -> Response<Full<Bytes>> {
     let on_upgrade = hyper::upgrade::on(&mut request);
-    let mut about = About::new(gate.next_seq(), &request, peer);
-    let Admitted { key, address, slot } = match about.admit(gate, &request) {
+    let mut about = About::new(gate, &request, ends);
+    let Admitted { key, backend, slot } = match about.admit(gate, &request) {
         Ok(admitted) => admitted,
         Err(refusal) => return about.refused(&refusal, &refusal.reason()),
     };
     progress.dialling();
     let waiting = Waiting { about: &about, answered: false };
-    let dialled = relay::dial(&address, gate.config.dial_timeout).await;
+    let dialled = backend.dial(&about.ends, gate.config.dial_timeout).await;
     waiting.end();
     let socket = match dialled {
         Ok(socket) => socket,
@@ -56,7 +58,7 @@ pub(crate) async fn open(
 /// What the log says of a session.
 struct About {
     seq: u64,
-    peer: Peer,
+    ends: Ends,
     forwarded_for: String,
     destination: String,
     caller: Option<Caller>,
@@ -73,17 +75,21 @@ struct Slot {
 
 struct Admitted {
     key: http::HeaderValue,
-    address: Address,
+    backend: Backend,
     slot: Slot,
 }
 
 impl About {
-    fn new(seq: u64, request: &Request<Incoming>, peer: Peer) -> Self {
+    fn new(gate: &Gate, request: &Request<Incoming>, ends: Ends) -> Self {
         let name = request.uri().path().strip_prefix("/proxy/").unwrap_or_default();
         Self {
-            seq,
-            peer,
-            forwarded_for: forwarded_for(request.headers()),
+            seq: gate.next_seq(),
+            ends,
+            // Anybody can say so: a stranger's word is not even logged.
+            forwarded_for: match gate.config.edge.proxies.trust(ends.peer) {
+                true => forwarded_for(request.headers()),
+                false => String::new(),
+            },
             destination: percent_decode_str(name).decode_utf8_lossy().into_owned(),
             caller: None,
             upstream: String::new(),
@@ -103,14 +109,16 @@ impl About {
         if gate.refuses_new() {
             return Err(Refusal::Draining);
         }
-        let known = policy.identity.identify(request.headers(), self.peer.ip(), SystemTime::now())?;
+        let known = policy.identity.identify(request.headers(), self.ends.peer.ip(), SystemTime::now())?;
         self.caller = Some(known.caller.clone());
         let destination = policy.reach(&self.destination, &known)?;
         self.upstream = destination.address.to_string();
         let permit = gate.slots.clone().try_acquire_owned().map_err(|_| Refusal::Limit)?;
         let counted = policy.count(&gate.tally, &self.destination, destination, &known.caller)?;
         let slot = Slot { _tracked: tracked, _permit: permit, _counted: counted };
-        Ok(Admitted { key, address: destination.address.clone(), slot })
+        let backend =
+            Backend { address: destination.address.clone(), proxy_protocol: destination.proxy_protocol };
+        Ok(Admitted { key, backend, slot })
     }
 
     /// `reason` is for the log alone.
@@ -123,7 +131,7 @@ impl About {
             destination = self.destination,
             user = self.user(),
             upstream = self.upstream,
-            peer = %self.peer,
+            peer = %self.ends.peer,
             "x-forwarded-for" = self.forwarded_for,
             ptime = self.begun.elapsed().as_secs_f64(),
             "refused"
@@ -137,7 +145,7 @@ impl About {
             destination = self.destination,
             user = self.user(),
             upstream = self.upstream,
-            peer = %self.peer,
+            peer = %self.ends.peer,
             "x-forwarded-for" = self.forwarded_for,
             ptime = self.begun.elapsed().as_secs_f64(),
             "the caller left before its tunnel was open"
@@ -153,7 +161,7 @@ impl About {
             method = caller.map_or("", |caller| caller.method),
             key = caller.map_or("", |caller| &caller.key),
             upstream = self.upstream,
-            peer = %self.peer,
+            peer = %self.ends.peer,
             "x-forwarded-for" = self.forwarded_for,
             ptime = self.begun.elapsed().as_secs_f64(),
             "tunnel opened"
@@ -166,7 +174,7 @@ impl About {
             destination = self.destination,
             user = self.user(),
             upstream = self.upstream,
-            peer = %self.peer,
+            peer = %self.ends.peer,
             "x-forwarded-for" = self.forwarded_for,
             read = ended.up,
             write = ended.down,
@@ -183,7 +191,7 @@ impl About {
     }
 }
 
-/// What a proxy says of where the caller is. Anybody can say so: it is logged and decides nothing.
+/// What a proxy says of where the caller is. It is logged and decides nothing.
 fn forwarded_for(headers: &HeaderMap) -> String {
     let lines = headers.get_all("x-forwarded-for").iter();
     lines.map(|value| String::from_utf8_lossy(value.as_bytes())).collect::<Vec<_>>().join(", ")
@@ -245,10 +253,10 @@ async fn carry(gate: Arc<Gate>, about: About, on_upgrade: OnUpgrade, socket: Soc
 }
 
 /// The bare connection, once the 101 is written.
-async fn upgraded(on_upgrade: OnUpgrade) -> Result<Wire<Socket>> {
+async fn upgraded(on_upgrade: OnUpgrade) -> Result<Wire<Stream>> {
     let upgraded = on_upgrade.await.context("the 101 was not written")?;
     let Ok(Parts { io, read_buf, .. }) = upgraded.downcast::<TokioIo<Guarded>>() else {
         return Err(anyhow!("the upgraded connection is not the accepted one"));
     };
-    Ok(Wire { stream: io.into_inner().into_socket(), early: read_buf.to_vec(), role: Role::Server })
+    Ok(Wire { stream: io.into_inner().into_stream(), early: read_buf.to_vec(), role: Role::Server })
 }
