@@ -1,4 +1,5 @@
-//! What surrounds the tunnels: TLS, who is believed about the address of a caller, how long each may live.
+//! What surrounds the tunnels: TLS, who is believed about the address of a caller, how long each may live, and the
+//! account of them.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tunnel::Limits;
 
 use crate::EdgeArgs;
+use crate::audit::Audit;
 use crate::config::bound;
 use crate::proxies::Proxies;
 
@@ -24,6 +26,10 @@ pub struct Edge {
     pub tls: Option<Arc<ServerTls>>,
     /// The files of `tls`, until [`Edge::watch`].
     certificates: Option<Watch>,
+    /// Where audit lines go.
+    pub audit: Arc<Audit>,
+    /// SIGHUP for `audit`, until [`Edge::watch`].
+    rotation: Option<Watch>,
 }
 
 impl Edge {
@@ -38,10 +44,16 @@ impl Edge {
             Some(files) => load(files).map(|(tls, watch)| (Some(tls), Some(watch)))?,
             None => (None, None),
         };
-        Ok(Self { limits, proxies, tls, certificates })
+        let rotation = match &args.audit_log {
+            Some(_) => Some(Watch::new("audit log", []).on_hangup().context("SIGHUP")?),
+            None => None,
+        };
+        let audit = Arc::new(Audit::open(args.audit_log)?);
+        Ok(Self { limits, proxies, tls, certificates, audit, rotation })
     }
 
-    /// Reads the files again when they change and on SIGHUP, until `stop` is cancelled.
+    /// Reads certificates again when they change and on SIGHUP, and follows a renamed audit log on SIGHUP,
+    /// until `stop` is cancelled.
     pub(crate) fn watch(&mut self, stop: &CancellationToken) {
         if let (Some(tls), Some(watch)) = (self.tls.clone(), self.certificates.take()) {
             let stop = stop.clone();
@@ -49,6 +61,10 @@ impl Edge {
                 let tls = tls.clone();
                 async move { tokio::task::spawn_blocking(move || tls.reload()).await?.map(drop) }
             }));
+        }
+        if let Some(rotation) = self.rotation.take() {
+            let (audit, stop) = (self.audit.clone(), stop.clone());
+            tokio::spawn(rotation.run(stop, move || std::future::ready(audit.reopen())));
         }
     }
 }

@@ -21,6 +21,7 @@
 
 mod args;
 mod arrival;
+mod audit;
 mod backend;
 mod config;
 mod connection;
@@ -45,6 +46,7 @@ mod stream;
 mod upgrade;
 
 pub use args::{Args, EdgeArgs};
+pub use audit::Audit;
 pub use config::Config;
 pub use dev::Dev;
 pub use edge::Edge;

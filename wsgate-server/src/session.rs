@@ -1,5 +1,7 @@
 //! A request for a tunnel: admitted step by step, dialled, upgraded, carried to its end.
 
+mod record;
+
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -12,11 +14,12 @@ use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, Parts};
 use hyper_util::rt::TokioIo;
 use percent_encoding::percent_decode_str;
-use relay::{DialError, Ended, Socket};
+use relay::{DialError, Socket};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tunnel::{Role, Settings, Wire};
 
+use crate::audit::{self, Audit};
 use crate::backend::Backend;
 use crate::guarded::{Guarded, Progress};
 use crate::identity::Caller;
@@ -43,6 +46,7 @@ pub(crate) async fn open(
         Ok(admitted) => admitted,
         Err(refusal) => return about.refused(&refusal, &refusal.reason()),
     };
+    about.session = audit::new_session();
     progress.dialling();
     let waiting = Waiting { about: &about, answered: false };
     let dialled = backend.dial(&about.ends, gate.config.dial_timeout).await;
@@ -57,7 +61,10 @@ pub(crate) async fn open(
 
 /// What the log says of a session.
 struct About {
+    audit: Arc<Audit>,
     seq: u64,
+    /// Empty until it is admitted.
+    session: String,
     ends: Ends,
     forwarded_for: String,
     destination: String,
@@ -83,7 +90,9 @@ impl About {
     fn new(gate: &Gate, request: &Request<Incoming>, ends: Ends) -> Self {
         let name = request.uri().path().strip_prefix("/proxy/").unwrap_or_default();
         Self {
+            audit: gate.config.edge.audit.clone(),
             seq: gate.next_seq(),
+            session: String::new(),
             ends,
             // Anybody can say so: a stranger's word is not even logged.
             forwarded_for: match gate.config.edge.proxies.trust(ends.peer) {
@@ -136,58 +145,8 @@ impl About {
             ptime = self.begun.elapsed().as_secs_f64(),
             "refused"
         );
+        self.write_refused(refusal, reason);
         refusal.response()
-    }
-
-    fn left(&self) {
-        tracing::info!(
-            seq = self.seq,
-            destination = self.destination,
-            user = self.user(),
-            upstream = self.upstream,
-            peer = %self.ends.peer,
-            "x-forwarded-for" = self.forwarded_for,
-            ptime = self.begun.elapsed().as_secs_f64(),
-            "the caller left before its tunnel was open"
-        );
-    }
-
-    fn opened(&self) {
-        let caller = self.caller.as_ref();
-        tracing::info!(
-            seq = self.seq,
-            destination = self.destination,
-            user = self.user(),
-            method = caller.map_or("", |caller| caller.method),
-            key = caller.map_or("", |caller| &caller.key),
-            upstream = self.upstream,
-            peer = %self.ends.peer,
-            "x-forwarded-for" = self.forwarded_for,
-            ptime = self.begun.elapsed().as_secs_f64(),
-            "tunnel opened"
-        );
-    }
-
-    fn closed(&self, ended: &Ended) {
-        tracing::info!(
-            seq = self.seq,
-            destination = self.destination,
-            user = self.user(),
-            upstream = self.upstream,
-            peer = %self.ends.peer,
-            "x-forwarded-for" = self.forwarded_for,
-            read = ended.up,
-            write = ended.down,
-            ptime = ended.lasted.as_secs_f64(),
-            by = ended.by.name(),
-            why = %ended.why,
-            status = if ended.why.is_orderly() { "Succeeded" } else { "Failed" },
-            "tunnel closed"
-        );
-    }
-
-    fn user(&self) -> &str {
-        self.caller.as_ref().map_or("", |caller| &caller.user)
     }
 }
 

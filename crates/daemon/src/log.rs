@@ -30,9 +30,11 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
+pub use escape::is_hostile;
 pub use flags::LogArgs;
 use layer::Lines;
 pub use limited::Limited;
+pub use rfc3339::utc;
 
 /// The form of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -37,6 +37,11 @@ pub struct EdgeArgs {
     /// times. Unix sockets always are [default: loopback and load-balancer ranges]
     #[arg(long, value_name = "CIDR", value_parser = network)]
     pub trusted_proxy: Vec<IpNet>,
+
+    /// File of audit lines (JSON): who reached what, from when to when, and every refusal. Appended to;
+    /// opened anew on SIGHUP [default: stderr]
+    #[arg(long, value_name = "FILE")]
+    pub audit_log: Option<PathBuf>,
 }
 
 /// A network, or one address.

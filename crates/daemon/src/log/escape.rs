@@ -7,7 +7,7 @@ pub(super) type Escape = fn(char, &mut String);
 
 /// C0, DEL and C1 controls (which terminals obey), the line and paragraph separators, and the marks that
 /// change the direction of text (Unicode TR 9), which make a line look like another one.
-pub(super) fn is_hostile(c: char) -> bool {
+pub fn is_hostile(c: char) -> bool {
     let separates_or_directs = matches!(c,
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
     c.is_control() || separates_or_directs
