@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{ArgAction, Parser};
+use clap::{Arg, ArgAction, Parser, Subcommand};
 use daemon::GoDuration;
 use daemon::log::LogArgs;
 
@@ -12,11 +12,12 @@ use daemon::log::LogArgs;
 /// WebSocket, with a credential if the gateway wants one.
 #[derive(Debug, Parser)]
 #[command(name = "wsgate-client", version, disable_version_flag = true, after_help = EXAMPLES)]
+#[command(subcommand_negates_reqs = true, mut_args(shared))]
 pub struct Args {
     /// File of forwards, a line each: listen,url. Listen is host:port, :port (both families) or unix:/path;
     /// the url is http(s):// or ws(s)://
-    #[arg(long, value_name = "FILE")]
-    pub map: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "stdio")]
+    pub map: Option<PathBuf>,
 
     /// Header to send to the gateway, 'Name: value'; may be given several times
     #[arg(short = 'H', long, value_name = "HEADER")]
@@ -39,7 +40,7 @@ pub struct Args {
     #[arg(long, value_name = "ID", requires = "iap_credential")]
     pub iap_client_id: Option<String>,
 
-    /// Root certificates (PEM) to trust instead of the system's
+    /// Root certificates (PEM) to trust instead of the system's; read again when the file changes
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,
 
@@ -62,9 +63,46 @@ pub struct Args {
     /// Print the version
     #[arg(short = 'v', long, action = ArgAction::Version)]
     version: Option<bool>,
+
+    /// Certificate (PEM, our own first) to show to a gateway that asks for one
+    #[arg(long, value_name = "FILE", requires = "client_key")]
+    pub client_cert: Option<PathBuf>,
+
+    /// Private key (PEM) of --client-cert
+    #[arg(long, value_name = "FILE", requires = "client_cert")]
+    pub client_key: Option<PathBuf>,
+
+    /// Name that the gateway's certificate must have, if it is not the URL's host
+    #[arg(long, value_name = "NAME")]
+    pub tls_server_name: Option<String>,
+
+    /// HTTP proxy to reach gateways through, http://[USER:PASSWORD@]HOST:PORT, or none. Without it, and for
+    /// https URLs only: HTTPS_PROXY, except for NO_PROXY and private addresses
+    #[arg(long, value_name = "URL", hide_default_value = true)]
+    pub proxy: Option<HeaderText>,
+
+    /// Carry one tunnel on stdin and stdout instead of listening, for ssh's ProxyCommand. Only warnings are
+    /// logged unless --log-level says otherwise
+    #[arg(long, value_name = "URL", conflicts_with = "map")]
+    pub stdio: Option<HeaderText>,
+
+    /// Something else than carrying connections.
+    #[command(subcommand)]
+    pub command: Option<Command>,
 }
 
-/// The text of a `-H`; it may be a secret, so that it is shown nowhere, and parsed where no error of clap
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Say step by step what works on the way to a gateway
+    #[command(disable_version_flag = true, after_help = CHECKED)]
+    Check {
+        /// The URL, as in a map
+        url: HeaderText,
+    },
+}
+
+/// The text of a `-H` or a URL; it may be a secret, so that it is shown nowhere, and parsed where no error of clap
 /// repeats it.
 #[derive(Clone)]
 pub struct HeaderText(pub String);
@@ -82,6 +120,24 @@ impl fmt::Debug for HeaderText {
         f.write_str("HeaderText")
     }
 }
+
+/// Flags stand before and after a subcommand, but for those that say what to carry.
+fn shared(flag: Arg) -> Arg {
+    let own = ["map", "stdio", "version"].contains(&flag.get_id().as_str());
+    flag.global(!own)
+}
+
+impl Args {
+    /// The files that are read again when they change.
+    pub fn watched(&self) -> Vec<PathBuf> {
+        let files = [&self.map, &self.ca, &self.client_cert, &self.client_key];
+        files.into_iter().flatten().cloned().collect()
+    }
+}
+
+const CHECKED: &str = "\
+Name, TCP, proxy, TLS, credential, upgrade, WebSocket; each with the reason and what to do if it fails.
+The connection is closed at once. Exit status: 0 if all of it works, else 1.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -115,7 +171,7 @@ mod tests {
              --shutdown-timeout=2h --enable_compression --iap_credential=f --iap_client_id i",
         )
         .unwrap();
-        assert_eq!(args.map, PathBuf::from("m"));
+        assert_eq!(args.map, Some("m".into()));
         assert_eq!(args.headers.iter().map(|h| h.0.as_str()).collect::<Vec<_>>(), ["A:b", "C:d"]);
         assert_eq!(args.private_key, Some("k".into()));
         assert_eq!(args.private_key_user, "alice");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tunnel::Wire;
 
 use crate::config::Config;
-use crate::connect::{ConnectError, connect};
+use crate::connect::ConnectError;
 use crate::credential::CredentialError;
 use crate::endpoint::Endpoint;
 use crate::refusal::Refusal;
@@ -38,7 +38,8 @@ impl AttemptError {
     pub(crate) fn again(&self) -> Again {
         match self {
             Self::Credential(error) => error.again(),
-            Self::Connect(_) | Self::Silent(_) => Again::Soon,
+            Self::Connect(error) => error.again(),
+            Self::Silent(_) => Again::Soon,
             Self::Refused(refusal) => refusal.again(),
             Self::NoAnswer(_) | Self::NotWebSocket(_) => Again::Never,
         }
@@ -51,9 +52,8 @@ pub(crate) async fn attempt(
     gateway: &Endpoint,
     budget: Budget,
 ) -> Result<Wire<Stream>, AttemptError> {
-    let tls = config.tls.as_ref();
-    let credential = config.credential.headers(tls, budget).await?;
-    let stream = connect(gateway, tls, budget).await?;
+    let credential = config.credential.headers(Some(&config.tls), budget).await?;
+    let stream = config.connect(gateway, budget).await?;
     let asked = upgrade::Asked::new(gateway, credential, &config.headers);
     upgrade(stream, asked, budget.at_most(upgrade::HANDSHAKE)).await
 }

@@ -1,12 +1,16 @@
 //! The configuration: every file read, every key parsed, every address typed, before anything is bound.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use http::HeaderMap;
+use https::proxy::ProxyRule;
+use rustls_pki_types::ServerName;
 
-use crate::Args;
+use crate::args::{Args, Command};
 use crate::credential::Credential;
+use crate::endpoint::Endpoint;
 use crate::headers;
 use crate::map::Map;
 use crate::retry::Budget;
@@ -15,18 +19,33 @@ use crate::tls::Tls;
 /// What `wsgate-client` runs on.
 #[derive(Debug)]
 pub struct Config {
-    /// Where to listen, and where that leads.
-    pub map: Map,
+    /// The file that says where to listen, and where that leads; `None` if there is one tunnel only.
+    pub map: Option<PathBuf>,
     /// What the user adds to the upgrade; replaces what we would send.
     pub headers: HeaderMap,
     /// Who we are, to the gateway.
     pub credential: Credential,
-    /// For the https URLs, of the token endpoint too; none if there are none.
-    pub tls: Option<Tls>,
+    /// For the https URLs, of the token endpoint too.
+    pub tls: Tls,
+    /// The name that a gateway's certificate must have; `None`: its URL's host.
+    pub server_name: Option<ServerName<'static>>,
+    /// Which gateways are reached through a proxy.
+    pub proxies: ProxyRule,
     /// How long a local connection may wait for its tunnel; `None`: for ever.
     pub connect_timeout: Option<Duration>,
     /// How long tunnels may live on after the signal to stop.
     pub shutdown_timeout: Duration,
+}
+
+/// What there is to do.
+#[derive(Debug)]
+pub enum Work {
+    /// Listen as the map says.
+    Listen(Map),
+    /// One tunnel on stdin and stdout.
+    Stdio(Endpoint),
+    /// Find out what works on the way there.
+    Check(Endpoint),
 }
 
 impl Config {
@@ -34,8 +53,8 @@ impl Config {
     ///
     /// # Errors
     /// The first thing wrong, with file, line and fix.
-    pub fn from_args(args: Args) -> Result<Self> {
-        let map = Map::load(&args.map)?;
+    pub fn from_args(args: Args) -> Result<(Self, Work)> {
+        let work = Work::from_args(&args)?;
         let headers = headers::parse(args.headers.iter().map(|text| text.0.as_str()))?;
         let credential = Credential::from_args(&args)?;
         for (name, flag) in credential.sets() {
@@ -46,20 +65,23 @@ impl Config {
         if args.enable_compression {
             tracing::warn!("--enable-compression has no effect: permessage-deflate is not offered");
         }
-        let wants_tls = map.lines.iter().any(|line| line.gateway.tls.is_some()) || credential.wants_tls();
-        let tls = match &args.ca {
-            Some(path) => Some(Tls::trusting_file(path)?),
-            None if wants_tls => Some(Tls::trusting_system()?),
-            None => None,
-        };
-        Ok(Self {
-            map,
+        let tls = Tls::from_args(&args)?;
+        if work.gateways().any(|gateway| gateway.tls.is_some()) || credential.wants_tls() {
+            tls.ready()?;
+        }
+        let proxy = args.proxy.as_ref().map(|text| text.0.as_str());
+        let proxies = ProxyRule::new(proxy, |name| std::env::var(name).ok())?;
+        let config = Self {
+            map: args.map,
             headers,
             credential,
             tls,
+            server_name: args.tls_server_name.map(server_name).transpose()?,
+            proxies,
             connect_timeout: Some(args.connect_timeout.0).filter(|time| !time.is_zero()), // as in Go
             shutdown_timeout: args.shutdown_timeout.0,
-        })
+        };
+        Ok((config, work))
     }
 
     /// Gets the first of the tokens that need somebody else, so that a wrong key or client id shows at start.
@@ -68,7 +90,45 @@ impl Config {
     /// What the token endpoint said, or why it could not be asked.
     pub async fn first_token(&self) -> Result<()> {
         let budget = Budget::new(self.connect_timeout);
-        self.credential.headers(self.tls.as_ref(), budget).await?;
+        self.credential.headers(Some(&self.tls), budget).await?;
         Ok(())
     }
+
+    /// Reads the files again; gives the map, which is not here.
+    ///
+    /// # Errors
+    /// The first thing wrong; then everything is as it was.
+    pub(crate) fn reload(&self) -> Result<Option<Map>> {
+        let map = self.map.as_deref().map(Map::load).transpose()?;
+        let gateways = map.iter().flat_map(|map| &map.lines).map(|line| &line.gateway);
+        if gateways.into_iter().any(|gateway| gateway.tls.is_some()) {
+            self.tls.ready()?;
+        }
+        self.tls.reload()?;
+        Ok(map)
+    }
+}
+
+impl Work {
+    fn from_args(args: &Args) -> Result<Self> {
+        match (&args.command, &args.stdio, &args.map) {
+            (Some(Command::Check { url }), _, _) => Ok(Self::Check(url.0.parse().context("check")?)),
+            (None, Some(url), _) => Ok(Self::Stdio(url.0.parse().context("--stdio")?)),
+            (None, None, Some(path)) => Ok(Self::Listen(Map::load(path)?)),
+            (None, None, None) => bail!("give --map FILE or --stdio URL"),
+        }
+    }
+
+    fn gateways(&self) -> impl Iterator<Item = &Endpoint> {
+        let (lines, one) = match self {
+            Self::Listen(map) => (map.lines.as_slice(), None),
+            Self::Stdio(gateway) | Self::Check(gateway) => (&[][..], Some(gateway)),
+        };
+        lines.iter().map(|line| &line.gateway).chain(one)
+    }
+}
+
+fn server_name(text: String) -> Result<ServerName<'static>> {
+    let wrong = || format!("--tls-server-name {text:?} is neither a host name nor an address");
+    ServerName::try_from(text.clone()).with_context(wrong)
 }

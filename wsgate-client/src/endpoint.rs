@@ -14,6 +14,8 @@ use rustls_pki_types::ServerName;
 pub struct Endpoint {
     /// The name to ask for in TLS, and to find in the certificate; `None`: plain HTTP.
     pub tls: Option<ServerName<'static>>,
+    /// The same for the rules of proxies: the host in lower case.
+    pub url: https::Url,
     /// What is dialled.
     pub address: Address,
     /// `host[:port]` as it was written: the `Host` of the request.
@@ -50,8 +52,9 @@ impl FromStr for Endpoint {
             false => None,
         };
         let address = Address::Tcp { host, port: port_of(&authority, secure)? };
+        let url = text.parse().map_err(|_| BadUrl(NO_HOST))?;
         let path_and_query = uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
-        Ok(Self { tls, address, authority, path_and_query })
+        Ok(Self { tls, url, address, authority, path_and_query })
     }
 }
 

@@ -1,29 +1,39 @@
-//! A line of the map at work: a listener, and a task for each of its connections.
+//! A line of the map at work: its listeners, and a task for each of their connections.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use daemon::accept::{self, Accepted, Stream};
-use daemon::listen::{self, Listener};
+use daemon::listen::{self, ListenAddr, Listener};
+use daemon::reload::Snapshot;
 use daemon::stop::Stop;
 use relay::Socket;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::config::Config;
 use crate::endpoint::Endpoint;
-use crate::map::Map;
+use crate::map::{Line, Map};
 use crate::session;
+
+/// A line that could not be bound in a reload is tried again after so long.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// Every line of a map, bound.
 #[derive(Debug)]
 pub struct Forwards(pub(crate) Vec<Forward>);
 
-/// A bound socket, and where its connections go.
+/// What a line of the map stands for: the sockets, and where their connections go.
 #[derive(Debug)]
 pub(crate) struct Forward {
-    listener: Listener,
-    gateway: Arc<Endpoint>,
+    pub(crate) listen: ListenAddr,
+    pub(crate) gateway: Snapshot<Endpoint>,
+    /// None yet: whoever serves it binds them.
+    listeners: Vec<Listener>,
 }
 
 impl Forwards {
@@ -31,41 +41,94 @@ impl Forwards {
     ///
     /// # Errors
     /// The first line that cannot be bound, as `file:line`; nothing stays bound.
-    pub async fn bind(map: &Map) -> Result<Self> {
+    pub async fn bind(config: &Config, map: &Map) -> Result<Self> {
         let mut forwards = Vec::with_capacity(map.lines.len());
         for line in &map.lines {
-            let listeners = listen::bind(&line.listen).await.with_context(|| map.place(line.number))?;
-            let gateway = Arc::new(line.gateway.clone());
-            forwards
-                .extend(listeners.into_iter().map(|listener| Forward { listener, gateway: gateway.clone() }));
+            let mut forward = Forward::new(line);
+            forward.listeners = listen::bind(&line.listen).await.with_context(|| map.place(line.number))?;
+            forwards.push(forward);
         }
-        for Forward { listener, gateway } in &forwards {
-            tracing::info!(address = %listener, url = %gateway, "listening");
-        }
+        forwards.iter().for_each(|forward| forward.log(config));
         Ok(Self(forwards))
     }
 
     /// The TCP addresses that are bound, in the order of the map.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.0.iter().filter_map(|forward| forward.listener.tcp_addr().ok().flatten()).collect()
+        let listeners = self.0.iter().flat_map(|forward| &forward.listeners);
+        listeners.filter_map(|listener| listener.tcp_addr().ok().flatten()).collect()
     }
 }
 
 impl Forward {
-    /// Accepts until the drain begins.
-    pub(crate) async fn serve(self, config: Arc<Config>, stop: Stop) {
-        let Self { listener, gateway } = self;
-        let listen = listener.to_string();
-        accept::serve(listener, stop.draining.clone(), |Accepted { stream, peer }| {
-            let span = tracing::error_span!("connection", %listen, url = %gateway, %peer);
-            let (config, gateway, stopping) = (config.clone(), gateway.clone(), stop.clone());
-            let serving = async move {
-                session::serve(&config, &gateway, socket(stream), &stopping).await;
-            };
-            stop.tracker.spawn(serving.instrument(span));
-        })
-        .await;
+    /// Not bound yet.
+    pub(crate) fn new(line: &Line) -> Self {
+        let gateway = Snapshot::new(line.gateway.clone());
+        Self { listen: line.listen.clone(), gateway, listeners: Vec::new() }
     }
+
+    fn log(&self, config: &Config) {
+        let gateway = self.gateway.load();
+        let proxy = config.proxy_for(&gateway).map(tracing::field::display);
+        for listener in &self.listeners {
+            tracing::info!(address = %listener, url = %gateway, proxy, "listening");
+        }
+    }
+
+    /// Accepts until `close`, which a drain cancels too.
+    pub(crate) async fn serve(mut self, config: Arc<Config>, stop: Stop, close: CancellationToken) {
+        if self.listeners.is_empty() {
+            tokio::select! {
+                () = close.cancelled() => return,
+                () = self.bind_at_last(&config) => {}
+            }
+        }
+        let mut accepting = JoinSet::new();
+        for listener in self.listeners {
+            let gateway = self.gateway.clone();
+            accepting.spawn(accept(listener, gateway, config.clone(), stop.clone(), close.clone()));
+        }
+        while accepting.join_next().await.is_some() {}
+    }
+
+    /// Somebody may hold the address for a while; the first failure is told, and the end of it.
+    async fn bind_at_last(&mut self, config: &Config) {
+        let mut told = false;
+        loop {
+            match listen::bind(&self.listen).await {
+                Ok(listeners) => {
+                    self.listeners = listeners;
+                    return self.log(config);
+                }
+                Err(error) if told => tracing::debug!(error = &error as &dyn std::error::Error, "not bound"),
+                Err(error) => {
+                    told = true;
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(error, "a new line of the map is not listened on; trying every 5 s");
+                }
+            }
+            sleep(PAUSE).await;
+        }
+    }
+}
+
+async fn accept(
+    listener: Listener,
+    gateway: Snapshot<Endpoint>,
+    config: Arc<Config>,
+    stop: Stop,
+    close: CancellationToken,
+) {
+    let listen = listener.to_string();
+    accept::serve(listener, close, |Accepted { stream, peer }| {
+        let gateway = gateway.load();
+        let span = tracing::error_span!("connection", %listen, url = %gateway, %peer);
+        let (config, stopping) = (config.clone(), stop.clone());
+        let serving = async move {
+            session::serve(&config, &gateway, socket(stream), &stopping).await;
+        };
+        stop.tracker.spawn(serving.instrument(span));
+    })
+    .await;
 }
 
 fn socket(stream: Stream) -> Socket {

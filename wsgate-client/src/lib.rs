@@ -29,6 +29,7 @@ mod refusal;
 mod retry;
 mod run;
 mod service_account;
+mod serving;
 mod session;
 mod signer;
 mod stream;
@@ -36,6 +37,6 @@ mod tls;
 mod upgrade;
 
 pub use args::Args;
-pub use config::Config;
+pub use config::{Config, Work};
 pub use forward::Forwards;
 pub use run::run;

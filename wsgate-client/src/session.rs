@@ -55,7 +55,8 @@ async fn open(config: &Config, gateway: &Endpoint, local: &Socket, stop: &Stop) 
     match result {
         Ok(Success { result: wire, attempts }) => {
             let setup_ms = begun.elapsed().as_millis() as u64;
-            tracing::info!(setup_ms, attempts, "tunnel opened");
+            let proxy = config.proxy_for(gateway).map(tracing::field::display);
+            tracing::info!(setup_ms, attempts, proxy, "tunnel opened");
             Some(wire)
         }
         Err(GivenUp { error, attempts }) => {

@@ -1,88 +1,87 @@
-//! TLS: whom we trust, and what its errors mean.
+//! TLS: the files it is made of, read when the first https URL needs them, and what its errors mean.
 
-use std::fmt;
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use anyhow::{Context, Result, bail};
-use relay::Socket;
-use rustls::crypto::aws_lc_rs;
-use rustls::{CertificateError, ClientConfig, RootCertStore};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
+use anyhow::{Context, Result};
+use https::{ClientFiles, ClientTls, IdentityFiles};
+use rustls::{AlertDescription, CertificateError};
 
-/// How TLS is spoken: 1.2 or 1.3, by aws-lc, ALPN http/1.1 only (the upgrade is HTTP/1.1).
-#[derive(Clone)]
+use crate::Args;
+
+/// How TLS is spoken to gateways and token endpoints.
+#[derive(Debug, Default)]
 pub struct Tls {
-    config: Arc<ClientConfig>,
-    roots: usize,
+    files: ClientFiles,
+    loaded: OnceLock<Arc<ClientTls>>,
 }
 
 impl Tls {
-    /// Trusts the root certificates in a PEM file, and no others.
-    pub(crate) fn trusting_file(path: &Path) -> Result<Self> {
-        let file = || format!("--ca {}", path.display());
-        let mut roots = RootCertStore::empty();
-        let certificates = CertificateDer::pem_file_iter(path).with_context(file)?;
-        for (number, certificate) in (1..).zip(certificates) {
-            let added = certificate.map_err(anyhow::Error::from).and_then(|c| Ok(roots.add(c)?));
-            added.with_context(|| format!("--ca {}: certificate {number}", path.display()))?;
+    /// Files that the user names are read at once, so that a bad one shows at start.
+    pub(crate) fn from_args(args: &Args) -> Result<Self> {
+        let pair = args.client_cert.clone().zip(args.client_key.clone());
+        let identity = pair.map(|(certificate, key)| IdentityFiles { certificate, key });
+        let tls = Self { files: ClientFiles { ca: args.ca.clone(), identity }, loaded: OnceLock::new() };
+        if tls.files != ClientFiles::default() {
+            tls.ready()?;
         }
-        if roots.is_empty() {
-            bail!("--ca {}: no certificate in it; give root certificates as PEM", path.display());
-        }
-        Self::trusting(roots)
+        Ok(tls)
     }
 
-    /// Trusts the system's root certificates, or those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
-    pub(crate) fn trusting_system() -> Result<Self> {
-        let found = rustls_native_certs::load_native_certs();
-        for error in &found.errors {
-            tracing::debug!(%error, "root certificates not loaded");
+    /// Reads the files, the system's root certificates if there are none, unless that is done.
+    ///
+    /// # Errors
+    /// A file that cannot be read or used; no root certificates.
+    pub(crate) fn ready(&self) -> Result<&Arc<ClientTls>> {
+        if let Some(loaded) = self.loaded.get() {
+            return Ok(loaded);
         }
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(found.certs); // there are old ones that nobody can parse
-        if roots.is_empty() {
-            bail!("the system has no root certificates; install ca-certificates, or give --ca FILE");
+        let loaded = Arc::new(ClientTls::load(self.files.clone()).with_context(|| self.flags())?);
+        Ok(self.loaded.get_or_init(|| loaded))
+    }
+
+    /// What is in use; none before [`Tls::ready`].
+    pub(crate) fn loaded(&self) -> Option<&Arc<ClientTls>> {
+        self.loaded.get()
+    }
+
+    /// Reads the files again. Open connections are left alone.
+    ///
+    /// # Errors
+    /// As [`Tls::ready`]; then everything stays as it is.
+    pub(crate) fn reload(&self) -> Result<()> {
+        match self.loaded.get() {
+            Some(loaded) => loaded.reload().map(drop).with_context(|| self.flags()),
+            None => Ok(()),
         }
-        Self::trusting(roots)
     }
 
-    fn trusting(roots: RootCertStore) -> Result<Self> {
-        let count = roots.len();
-        let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .context("TLS")?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { config: Arc::new(config), roots: count })
-    }
-
-    /// Shakes hands with whoever has a certificate for `name`. The caller bounds the time.
-    pub(crate) async fn connect(
-        &self,
-        name: ServerName<'static>,
-        socket: Socket,
-    ) -> io::Result<TlsStream<Socket>> {
-        TlsConnector::from(self.config.clone()).connect(name, socket).await
-    }
-}
-
-impl fmt::Debug for Tls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Tls({} roots)", self.roots)
+    /// For errors: the flags that name the files.
+    fn flags(&self) -> &'static str {
+        match (&self.files.ca, &self.files.identity) {
+            (None, None) => "TLS",
+            (Some(_), None) => "--ca",
+            (None, Some(_)) => "--client-cert, --client-key",
+            (Some(_), Some(_)) => "--ca, --client-cert, --client-key",
+        }
     }
 }
 
 /// What the user can do about a failed handshake; a text in brackets, to stand before rustls's words.
 pub(crate) fn hint(error: &io::Error) -> &'static str {
+    use CertificateError as Bad;
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+        Some(rustls::Error::InvalidCertificate(Bad::UnknownIssuer)) => {
             " (the certificate's issuer is not trusted; --ca FILE names the roots to trust)"
+        }
+        Some(rustls::Error::InvalidCertificate(
+            Bad::NotValidForName | Bad::NotValidForNameContext { .. },
+        )) => " (the certificate is another host's; --tls-server-name NAME says whose is expected)",
+        Some(rustls::Error::InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. })) => {
+            " (the certificate has expired, or this machine's clock is wrong)"
+        }
+        Some(rustls::Error::AlertReceived(AlertDescription::CertificateRequired)) => {
+            " (the gateway wants a certificate of ours; give --client-cert FILE and --client-key FILE)"
         }
         Some(rustls::Error::InvalidMessage(_)) => " (what answers there is not TLS; is the URL http?)",
         None if error.kind() == io::ErrorKind::UnexpectedEof => " (the other end closed the connection)",

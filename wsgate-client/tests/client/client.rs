@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use daemon::argv::{self, Dash};
+use daemon::reload::Watch;
 use daemon::stop::{How, Stop};
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
@@ -16,7 +17,7 @@ use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
-use wsgate_client::{Args, Config, Forwards, run};
+use wsgate_client::{Args, Config, Forwards, Work, run};
 
 use crate::soon;
 
@@ -26,7 +27,7 @@ pub(crate) struct Client {
     pub(crate) logs: Logs,
     running: JoinHandle<How>,
     _logging: DefaultGuard,
-    _files: TempDir,
+    files: TempDir,
 }
 
 impl Client {
@@ -37,12 +38,17 @@ impl Client {
         let files = tempfile::tempdir().unwrap();
         let map = files.path().join("map.txt");
         std::fs::write(&map, format!("127.0.0.1:0,{url}\n")).unwrap();
-        let config = configured(&map, flags).unwrap();
-        let forwards = Forwards::bind(&config.map).await.unwrap();
+        let watch = Watch::new("map", [map.clone()]).refuse_empty();
+        let (config, forwards) = bound(&map, flags).await.unwrap();
         let address = forwards.addresses()[0];
         let stop = Stop::manual();
-        let running = tokio::spawn(run(config, forwards, stop.clone()));
-        Self { address, stop, logs, running, _logging: logging, _files: files }
+        let running = tokio::spawn(run(config, forwards, stop.clone(), Some(watch)));
+        Self { address, stop, logs, running, _logging: logging, files }
+    }
+
+    /// Writes another map, which takes some seconds to be seen.
+    pub(crate) fn remap(&self, text: &str) {
+        std::fs::write(self.files.path().join("map.txt"), text).unwrap();
     }
 
     pub(crate) async fn connect(&self) -> TcpStream {
@@ -56,6 +62,18 @@ impl Client {
 }
 
 pub(crate) fn configured(map: &Path, flags: &[&str]) -> anyhow::Result<Config> {
+    Ok(read(map, flags)?.0)
+}
+
+/// A configuration with its map bound.
+pub(crate) async fn bound(map: &Path, flags: &[&str]) -> anyhow::Result<(Config, Forwards)> {
+    let (config, work) = read(map, flags)?;
+    let Work::Listen(map) = work else { unreachable!("there is a map") };
+    let forwards = Forwards::bind(&config, &map).await?;
+    Ok((config, forwards))
+}
+
+fn read(map: &Path, flags: &[&str]) -> anyhow::Result<(Config, Work)> {
     let map = map.to_str().unwrap();
     let line = ["wsgate-client", "--map", map].into_iter().chain(flags.iter().copied());
     Config::from_args(argv::parse::<Args>(line.map(Into::into), Dash::Double).unwrap())
@@ -77,6 +95,10 @@ pub(crate) struct Logs {
 impl Logs {
     pub(crate) fn text(&self) -> String {
         self.lines.lock().unwrap().join("\n")
+    }
+
+    pub(crate) fn clear(&self) {
+        self.lines.lock().unwrap().clear();
     }
 
     /// Waits for a line with `part` in it, and gives it.

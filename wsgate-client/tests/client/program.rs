@@ -21,6 +21,11 @@ fn what_is_configured_wrong_ends_with_2_and_the_fix() {
         (format!("--map {good} --ca {empty}"), "no certificate in it"),
         (format!("--map {good} -H Upgrade:x"), "-H upgrade: the program sets it"),
         (format!("--map {good} --connect-timeout 5"), "missing unit"),
+        (format!("--map {good} --client-cert {empty}"), "--client-key"),
+        (format!("--map {good} --client-cert {empty} --client-key {empty}"), "no certificate in it"),
+        (format!("--map {good} --tls-server-name a..b"), "neither a host name nor an address"),
+        (format!("--map {good} --proxy socks5://p"), "--proxy: only proxies with http://"),
+        (format!("--map {good} --stdio http://gw/"), "--stdio"),
         (format!("--map {good} -map {good}"), "-m"),
     ] {
         let output = Command::new(PROGRAM).args(line.split_whitespace()).output().unwrap();

@@ -5,9 +5,9 @@ use std::io::ErrorKind;
 use daemon::stop::How;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
-use wsgate_client::{Forwards, run};
+use wsgate_client::run;
 
-use crate::client::{Client, configured, is_reset};
+use crate::client::{Client, bound, is_reset};
 use crate::gateway::{Gateway, message_and_close};
 use crate::soon;
 
@@ -71,10 +71,9 @@ async fn a_unix_socket_is_listened_on() {
     let files = tempfile::tempdir().unwrap();
     let (map, path) = (files.path().join("map"), files.path().join("s"));
     std::fs::write(&map, format!("unix:{},{}", path.display(), gateway.url())).unwrap();
-    let config = configured(&map, &[]).unwrap();
-    let forwards = Forwards::bind(&config.map).await.unwrap();
+    let (config, forwards) = bound(&map, &[]).await.unwrap();
     let stop = daemon::stop::Stop::manual();
-    let running = tokio::spawn(run(config, forwards, stop.clone()));
+    let running = tokio::spawn(run(config, forwards, stop.clone(), None));
     let mut local = UnixStream::connect(&path).await.unwrap();
     gateway.asked().await.grant(&message_and_close(b"hello")).await;
     let mut text = String::new();
@@ -94,8 +93,7 @@ async fn one_address_that_is_taken_ends_it_with_its_line() {
     let (map, path) = (files.path().join("map"), files.path().join("s"));
     let lines = format!("unix:{},http://gw/\n\n{},http://gw/\n", path.display(), holder.address());
     std::fs::write(&map, lines).unwrap();
-    let config = configured(&map, &[]).unwrap();
-    let error = format!("{:#}", Forwards::bind(&config.map).await.unwrap_err());
+    let error = format!("{:#}", bound(&map, &[]).await.unwrap_err());
     assert!(error.starts_with(&format!("{}:3: cannot listen on {taken}", map.display())), "{error}");
     assert!(!path.exists(), "the first is bound no more");
 }
