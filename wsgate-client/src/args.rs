@@ -76,7 +76,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     pub tls_server_name: Option<String>,
 
-    /// HTTP proxy to reach gateways through, http://[USER:PASSWORD@]HOST:PORT, or none. Without it, and for
+    /// HTTP proxy to reach gateways through, `http://[USER:PASSWORD@]HOST:PORT`, or none. Without it, and for
     /// https URLs only: HTTPS_PROXY, except for NO_PROXY and private addresses
     #[arg(long, value_name = "URL", hide_default_value = true)]
     pub proxy: Option<HeaderText>,
@@ -146,13 +146,19 @@ Examples:
       then:     mysql -h 127.0.0.1
   wsgate-client --map map.txt -H 'X-Team: dba' --ca private-ca.pem
       another header, and a gateway with a certificate of one's own
+  ssh -o ProxyCommand='wsgate-client --stdio https://gw.example.com/proxy/ssh' host
+      one tunnel, for ssh
+  wsgate-client check https://gw.example.com/proxy/mysql --private-key client.key
+      says what works on the way, and what to do about what does not
   wsgate-client --map map.txt --iap-credential account.json --iap-client-id 123-abc
       a gateway behind an Identity-Aware Proxy
 
 Flags may be written with underscores. Times are 300ms, 10s, 1h30m.
 The system's root certificates are read once at start, also those of SSL_CERT_FILE and SSL_CERT_DIR.
-Signals: SIGTERM and SIGINT let open tunnels finish; a second one ends them.
-Exit status: 0 after a drain, 1 if it could not run, 2 for a wrong flag or file.";
+Signals: SIGTERM and SIGINT let open tunnels finish; a second one ends them. SIGHUP reads the map and the
+files again, which a changed file does too; open tunnels stay. With --stdio all three end the tunnel.
+Exit status: 0 after a drain, 1 if it could not run, 2 for a wrong flag or file; with --stdio 0 after an
+orderly end, 1 without a tunnel or if it was cut.";
 
 #[cfg(test)]
 mod tests {

@@ -32,6 +32,7 @@ mod service_account;
 mod serving;
 mod session;
 mod signer;
+pub mod stdio;
 mod stream;
 mod tls;
 mod upgrade;

@@ -3,10 +3,12 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use daemon::argv::{self, Dash};
 use daemon::exit::{Failure, Stage};
 use daemon::reload::Watch;
 use daemon::stop::Stop;
+use wsgate_client::stdio::{self, Pipes};
 use wsgate_client::{Args, Config, Forwards, Work, run};
 
 fn main() -> ExitCode {
@@ -14,9 +16,12 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => error.exit(),
     };
-    args.log.init();
+    match args.command.is_some() || args.stdio.is_some() {
+        true => args.log.init_quietly(),
+        false => args.log.init(),
+    }
     match stages(args) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             eprintln!("wsgate-client: {failure:#}");
             failure.code()
@@ -24,10 +29,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn stages(args: Args) -> Result<(), Failure> {
+fn stages(args: Args) -> Result<ExitCode, Failure> {
     daemon::limits::raise_descriptors();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().running()?;
-    runtime.block_on(async {
+    let code = runtime.block_on(async {
         let watch = Watch::new("map and files", args.watched()).refuse_empty();
         let (config, work) = Config::from_args(args).configuring()?;
         match work {
@@ -37,9 +42,20 @@ fn stages(args: Args) -> Result<(), Failure> {
                 let stop = Stop::on_signals(config.shutdown_timeout, "tunnels").running()?;
                 let forwards = Forwards::bind(&config, &map).await.configuring()?;
                 run(config, forwards, stop, Some(watch)).await;
-                Ok(())
+                Ok(ExitCode::SUCCESS)
             }
-            Work::Stdio(_) | Work::Check(_) => Ok(()),
+            Work::Stdio(gateway) => {
+                let end = stdio::ended_by_signals().running()?;
+                let pipes = Pipes::standard().context("stdin, stdout").running()?;
+                Ok(code(stdio::stdio(&config, &gateway, pipes, end).await))
+            }
+            Work::Check(_) => Ok(code(false)),
         }
-    })
+    });
+    runtime.shutdown_background(); // a name that is still being looked up is not waited for
+    code
+}
+
+fn code(good: bool) -> ExitCode {
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

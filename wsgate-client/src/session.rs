@@ -20,7 +20,7 @@ const CONTROL: Duration = Duration::from_secs(10);
 /// Opens a tunnel to `gateway` and carries `local` through it. Without a tunnel `local` is reset.
 pub(crate) async fn serve(config: &Config, gateway: &Endpoint, mut local: Socket, stop: &Stop) {
     // In a box that is gone when the tunnel is open: an idle tunnel shall not carry the state of its set-up.
-    match Box::pin(open(config, gateway, &local, stop)).await {
+    match Box::pin(open(config, gateway, local.failed(), stop)).await {
         Some(wire) => {
             let settings = Settings {
                 control_timeout: CONTROL,
@@ -34,10 +34,26 @@ pub(crate) async fn serve(config: &Config, gateway: &Endpoint, mut local: Socket
     }
 }
 
-/// Attempts until there is a tunnel. Ends early if the application resets its connection, or all is to end;
-/// an application that has merely shut down its half waits for an answer. `local` is not read meanwhile:
-/// what it sends stays with the kernel.
-async fn open(config: &Config, gateway: &Endpoint, local: &Socket, stop: &Stop) -> Option<Wire<Stream>> {
+/// Opens a tunnel to `gateway` and carries `local`, which cannot be watched, through it. True if it ended in
+/// order.
+pub(crate) async fn carry_one(config: &Config, gateway: &Endpoint, local: impl Leg, stop: &Stop) -> bool {
+    let opening = Box::pin(open(config, gateway, std::future::pending(), stop));
+    let Some(wire) = opening.await else { return false };
+    let settings = Settings { control_timeout: CONTROL, stop: stop.now.clone(), tap: None };
+    let ended = carry(local, wire, settings).await;
+    log(&ended);
+    ended.why.is_orderly()
+}
+
+/// Attempts until there is a tunnel. Ends early if the application is `gone`, or all is to end;
+/// an application that has merely shut down its half waits for an answer. The local socket is not read
+/// meanwhile: what it sends stays with the kernel.
+async fn open(
+    config: &Config,
+    gateway: &Endpoint,
+    gone: impl Future<Output = ()>,
+    stop: &Stop,
+) -> Option<Wire<Stream>> {
     let begun = Instant::now();
     let budget = Budget::new(config.connect_timeout);
     let result = tokio::select! {
@@ -46,7 +62,7 @@ async fn open(config: &Config, gateway: &Endpoint, local: &Socket, stop: &Stop) 
             tracing::info!("tunnel not opened: stopped");
             return None;
         }
-        () = local.failed() => {
+        () = gone => {
             tracing::info!("tunnel not opened: the application is gone");
             return None;
         }

@@ -12,6 +12,7 @@ mod proxy;
 mod refusals;
 mod reloading;
 mod retrying;
+mod stdio;
 mod stopping;
 mod tls;
 mod upgrade;

@@ -11,14 +11,24 @@ pub struct LogArgs {
     #[arg(long, value_name = "text|json|ltsv")]
     pub log_format: Option<Format>,
 
-    /// What is logged: error, warn, info, debug or trace
-    #[arg(long, value_name = "LEVEL", default_value = "info")]
-    pub log_level: Level,
+    /// What is logged: error, warn, info, debug or trace [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<Level>,
 }
 
 impl LogArgs {
     /// Logs as the flags say from now on.
     pub fn init(&self) {
-        init(self.log_format.unwrap_or_else(Format::suited_to_stderr), self.log_level);
+        self.init_at(Level::Info);
+    }
+
+    /// The same where the terminal is somebody else's: warnings only, unless a flag says otherwise.
+    pub fn init_quietly(&self) {
+        self.init_at(Level::Warn);
+    }
+
+    fn init_at(&self, default: Level) {
+        let format = self.log_format.unwrap_or_else(Format::suited_to_stderr);
+        init(format, self.log_level.unwrap_or(default));
     }
 }
