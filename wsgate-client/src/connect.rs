@@ -40,7 +40,7 @@ pub(crate) enum ConnectError {
     /// The proxy, `host:port`, which said nothing for so long.
     #[error("the proxy {0} did not answer within {1:?}")]
     SilentProxy(String, Duration),
-    #[error("TLS failed{}", tls::hint(.0))]
+    #[error("TLS failed{}", tls::bracketed(.0))]
     Tls(#[source] io::Error),
     #[error("TLS failed: no answer within {0:?}")]
     Silent(Duration),

@@ -16,6 +16,7 @@
 
 mod args;
 mod attempt;
+mod check;
 mod config;
 mod connect;
 mod credential;
@@ -38,6 +39,7 @@ mod tls;
 mod upgrade;
 
 pub use args::Args;
+pub use check::check;
 pub use config::{Config, Work};
 pub use forward::Forwards;
 pub use run::run;

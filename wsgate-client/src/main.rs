@@ -9,7 +9,7 @@ use daemon::exit::{Failure, Stage};
 use daemon::reload::Watch;
 use daemon::stop::Stop;
 use wsgate_client::stdio::{self, Pipes};
-use wsgate_client::{Args, Config, Forwards, Work, run};
+use wsgate_client::{Args, Config, Forwards, Work, check, run};
 
 fn main() -> ExitCode {
     let args: Args = match argv::parse(std::env::args_os(), Dash::Double) {
@@ -49,7 +49,7 @@ fn stages(args: Args) -> Result<ExitCode, Failure> {
                 let pipes = Pipes::standard().context("stdin, stdout").running()?;
                 Ok(code(stdio::stdio(&config, &gateway, pipes, end).await))
             }
-            Work::Check(_) => Ok(code(false)),
+            Work::Check(gateway) => Ok(code(check(&config, &gateway, std::io::stdout()).await)),
         }
     });
     runtime.shutdown_background(); // a name that is still being looked up is not waited for

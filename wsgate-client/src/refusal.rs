@@ -22,7 +22,9 @@ const LONGEST_TEXT: usize = 200;
 /// An HTTP answer that is no upgrade.
 #[derive(Debug)]
 pub(crate) struct Refusal {
-    status: StatusCode,
+    pub(crate) status: StatusCode,
+    /// The gateway's own word for it; `None` if it is not the gateway that refuses.
+    pub(crate) word: Option<String>,
     again: Again,
     /// The first line of the body, or nothing.
     text: String,
@@ -50,6 +52,7 @@ impl Refusal {
     pub(crate) fn new(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         Self {
             status,
+            word: headers.get(WORD).map(|word| String::from_utf8_lossy(word.as_bytes()).into_owned()),
             again: again(status, headers),
             text: first_line(body),
             location: location(status, headers),

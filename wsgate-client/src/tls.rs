@@ -67,24 +67,29 @@ impl Tls {
     }
 }
 
-/// What the user can do about a failed handshake; a text in brackets, to stand before rustls's words.
-pub(crate) fn hint(error: &io::Error) -> &'static str {
+/// What the user can do about a failed handshake, if its cause is a known one.
+pub(crate) fn hint(error: &io::Error) -> Option<&'static str> {
     use CertificateError as Bad;
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+    Some(match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::InvalidCertificate(Bad::UnknownIssuer)) => {
-            " (the certificate's issuer is not trusted; --ca FILE names the roots to trust)"
+            "the certificate's issuer is not trusted; --ca FILE names the roots to trust"
         }
         Some(rustls::Error::InvalidCertificate(
             Bad::NotValidForName | Bad::NotValidForNameContext { .. },
-        )) => " (the certificate is another host's; --tls-server-name NAME says whose is expected)",
+        )) => "the certificate is another host's; --tls-server-name NAME says whose is expected",
         Some(rustls::Error::InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. })) => {
-            " (the certificate has expired, or this machine's clock is wrong)"
+            "the certificate has expired, or this machine's clock is wrong"
         }
         Some(rustls::Error::AlertReceived(AlertDescription::CertificateRequired)) => {
-            " (the gateway wants a certificate of ours; give --client-cert FILE and --client-key FILE)"
+            "the gateway wants a certificate of ours; give --client-cert FILE and --client-key FILE"
         }
-        Some(rustls::Error::InvalidMessage(_)) => " (what answers there is not TLS; is the URL http?)",
-        None if error.kind() == io::ErrorKind::UnexpectedEof => " (the other end closed the connection)",
-        _ => "",
-    }
+        Some(rustls::Error::InvalidMessage(_)) => "what answers there is not TLS; is the URL http?",
+        None if error.kind() == io::ErrorKind::UnexpectedEof => "the other end closed the connection",
+        _ => return None,
+    })
+}
+
+/// The hint in brackets, to stand before rustls's words; nothing without one.
+pub(crate) fn bracketed(error: &io::Error) -> String {
+    hint(error).map(|hint| format!(" ({hint})")).unwrap_or_default()
 }

@@ -17,7 +17,7 @@ use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
-use wsgate_client::{Args, Config, Forwards, Work, run};
+use wsgate_client::{Args, Config, Forwards, Work, check, run};
 
 use crate::soon;
 
@@ -71,6 +71,17 @@ pub(crate) async fn bound(map: &Path, flags: &[&str]) -> anyhow::Result<(Config,
     let Work::Listen(map) = work else { unreachable!("there is a map") };
     let forwards = Forwards::bind(&config, &map).await?;
     Ok((config, forwards))
+}
+
+/// What `check URL` says, and whether all of it works.
+pub(crate) async fn checked(url: &str, flags: &[&str]) -> (bool, String) {
+    let line = ["wsgate-client", "check", url].into_iter().chain(flags.iter().copied());
+    let args = argv::parse::<Args>(line.map(Into::into), Dash::Double).unwrap();
+    let (config, work) = Config::from_args(args).unwrap();
+    let Work::Check(gateway) = work else { unreachable!("it is asked for") };
+    let mut said = Vec::new();
+    let good = soon(check(&config, &gateway, &mut said)).await;
+    (good, String::from_utf8(said).unwrap())
 }
 
 fn read(map: &Path, flags: &[&str]) -> anyhow::Result<(Config, Work)> {

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in #[test] functions, not in what they call")]
 
 mod certificates;
+mod checking;
 mod client;
 mod gateway;
 mod iap;
