@@ -24,7 +24,7 @@ pub struct Args {
     pub headers: Vec<HeaderText>,
 
     /// Private key (PEM) that signs a token of a minute, sent as Authorization: Bearer. RSA, EC or Ed25519
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "bearer")]
     pub private_key: Option<PathBuf>,
 
     /// Who we are, for the token's sub
@@ -32,12 +32,14 @@ pub struct Args {
     pub private_key_user: String,
 
     /// Key file (JSON) of a service account; gets identity tokens for an Identity-Aware Proxy (IAP), sent as
-    /// Authorization, or as Proxy-Authorization beside --private-key
-    #[arg(long, value_name = "FILE", requires = "iap_client_id")]
+    /// Authorization, or as Proxy-Authorization beside --private-key, --token-command and --token-file
+    #[arg(long, value_name = "FILE", requires = "iap_way")]
     pub iap_credential: Option<PathBuf>,
 
-    /// OAuth client id of the IAP; .apps.googleusercontent.com may be left out
-    #[arg(long, value_name = "ID", requires = "iap_credential")]
+    /// OAuth client id of the IAP; .apps.googleusercontent.com may be left out. Without --iap-credential the
+    /// tokens come from GOOGLE_APPLICATION_CREDENTIALS, a user's credentials (--iap-impersonate), or the
+    /// metadata server
+    #[arg(long, value_name = "ID", group = "iap_way")]
     pub iap_client_id: Option<String>,
 
     /// Root certificates (PEM) to trust instead of the system's; read again when the file changes
@@ -55,6 +57,25 @@ pub struct Args {
     /// Accepted, and has no effect: the extension permessage-deflate is not offered
     #[arg(long)]
     pub enable_compression: bool,
+
+    /// Get identity tokens of this service account with the user's own application-default credentials, as
+    /// gcloud left them; the user needs the role of a Service Account OpenID Connect Identity Token Creator
+    #[arg(long, value_name = "ACCOUNT", requires = "iap_client_id")]
+    pub iap_impersonate: Option<String>,
+
+    /// Sign tokens for the IAP with the service account's key itself, for the URL of the map line; nobody is
+    /// asked for them. The key is that of --iap-credential or GOOGLE_APPLICATION_CREDENTIALS
+    #[arg(long, group = "iap_way")]
+    pub iap_self_signed: bool,
+
+    /// Command (run by sh -c, for 30 s at most) whose output is the token to send as Authorization: Bearer;
+    /// run again before the token's exp, or every 5 minutes if it has none
+    #[arg(long, value_name = "COMMAND", group = "bearer")]
+    pub token_command: Option<String>,
+
+    /// File whose text is the token to send as Authorization: Bearer; read again when it has changed
+    #[arg(long, value_name = "FILE", group = "bearer")]
+    pub token_file: Option<PathBuf>,
 
     /// The two log flags.
     #[command(flatten)]
@@ -152,6 +173,8 @@ Examples:
       says what works on the way, and what to do about what does not
   wsgate-client --map map.txt --iap-credential account.json --iap-client-id 123-abc
       a gateway behind an Identity-Aware Proxy
+  wsgate-client --map map.txt --token-command 'vault read -field=token identity/oidc/token/dba'
+      a token that something else makes
 
 Flags may be written with underscores. Times are 300ms, 10s, 1h30m.
 The system's root certificates are read once at start, also those of SSL_CERT_FILE and SSL_CERT_DIR.
@@ -206,10 +229,31 @@ mod tests {
         for (line, missing) in [
             ("-H A:b", "--map"),
             ("--map m --iap-credential f", "--iap-client-id"),
-            ("--map m --iap-client-id i", "--iap-credential"),
+            ("--map m --iap-impersonate a@b", "--iap-client-id"),
         ] {
             let text = read(line).unwrap_err().to_string();
             assert!(text.contains(missing), "{line}: {text}");
+        }
+    }
+
+    #[test]
+    fn what_excludes_each_other_is_refused() {
+        for line in [
+            "--map m --private-key k --token-file f",
+            "--map m --private-key k --token-command c",
+            "--map m --token-file f --token-command c",
+            "--map m --iap-client-id i --iap-self-signed",
+        ] {
+            let error = read(line).unwrap_err();
+            assert_eq!(error.kind(), clap::error::ErrorKind::ArgumentConflict, "{line}: {error}");
+        }
+        for line in [
+            "--map m --iap-client-id i",
+            "--map m --iap-self-signed",
+            "--map m --iap-self-signed --iap-credential f --private-key k",
+            "--map m --iap-client-id i --iap-impersonate a@b --token-file f",
+        ] {
+            read(line).unwrap();
         }
     }
 

@@ -52,8 +52,14 @@ pub(crate) async fn attempt(
     gateway: &Endpoint,
     budget: Budget,
 ) -> Result<Wire<Stream>, AttemptError> {
-    let credential = config.credential.headers(Some(&config.tls), budget).await?;
+    let credential = config.credential.headers(&gateway.to_string(), budget).await?;
     let stream = config.connect(gateway, budget).await?;
     let asked = upgrade::Asked::new(gateway, credential, &config.headers);
-    upgrade(stream, asked, budget.at_most(upgrade::HANDSHAKE)).await
+    let result = upgrade(stream, asked, budget.at_most(upgrade::HANDSHAKE)).await;
+    if let Err(AttemptError::Refused(refusal)) = &result
+        && refusal.is_of_credential()
+    {
+        config.credential.refused();
+    }
+    result
 }

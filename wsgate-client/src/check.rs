@@ -56,7 +56,7 @@ struct Check<'c, W> {
 impl<W: Write> Check<'_, W> {
     /// What would be sent. It goes first: the gateway does not wait long for a request once it is reached.
     async fn credential(&mut self) -> Result<HeaderMap, Failed> {
-        let found = self.config.credential.headers(Some(&self.config.tls), self.budget).await;
+        let found = self.config.credential.headers(&self.gateway.to_string(), self.budget).await;
         let headers = match found {
             Ok(headers) => headers,
             Err(error) => {

@@ -54,9 +54,17 @@ impl Config {
     /// # Errors
     /// The first thing wrong, with file, line and fix.
     pub fn from_args(args: Args) -> Result<(Self, Work)> {
+        Self::in_environment(args, &|name| std::env::var(name).ok())
+    }
+
+    /// As [`Config::from_args`], with the variables that `environment` gives instead of the process's.
+    ///
+    /// # Errors
+    /// The first thing wrong, with file, line and fix.
+    pub fn in_environment(args: Args, environment: &dyn Fn(&str) -> Option<String>) -> Result<(Self, Work)> {
         let work = Work::from_args(&args)?;
         let headers = headers::parse(args.headers.iter().map(|text| text.0.as_str()))?;
-        let credential = Credential::from_args(&args)?;
+        let credential = Credential::from_args(&args, environment)?;
         for (name, flag) in credential.sets() {
             if headers.contains_key(&name) {
                 bail!("-H {name} contradicts {flag}, which sets it; leave one out");
@@ -66,11 +74,11 @@ impl Config {
             tracing::warn!("--enable-compression has no effect: permessage-deflate is not offered");
         }
         let tls = Tls::from_args(&args)?;
-        if work.gateways().any(|gateway| gateway.tls.is_some()) || credential.wants_tls() {
+        if work.gateways().any(|gateway| gateway.tls.is_some()) {
             tls.ready()?;
         }
         let proxy = args.proxy.as_ref().map(|text| text.0.as_str());
-        let proxies = ProxyRule::new(proxy, |name| std::env::var(name).ok())?;
+        let proxies = ProxyRule::new(proxy, environment)?;
         let config = Self {
             map: args.map,
             headers,
@@ -87,10 +95,9 @@ impl Config {
     /// Gets the first of the tokens that need somebody else, so that a wrong key or client id shows at start.
     ///
     /// # Errors
-    /// What the token endpoint said, or why it could not be asked.
+    /// What the source of the tokens said, or why it could not be asked.
     pub async fn first_token(&self) -> Result<()> {
-        let budget = Budget::new(self.connect_timeout);
-        self.credential.headers(Some(&self.tls), budget).await?;
+        self.credential.first_token(Budget::new(self.connect_timeout)).await?;
         Ok(())
     }
 

@@ -87,18 +87,6 @@ impl Config {
     }
 }
 
-/// A direct connection to `endpoint`, on which nothing has been asked yet.
-pub(crate) async fn connect(
-    endpoint: &Endpoint,
-    tls: Option<&Tls>,
-    budget: Budget,
-) -> Result<Stream, ConnectError> {
-    let socket = dial(&endpoint.address, budget).await.map_err(ConnectError::Dial)?;
-    let Some(name) = &endpoint.tls else { return Ok(Stream::Plain(socket)) };
-    let tls = tls.ok_or(ConnectError::NoTls)?;
-    Ok(Stream::Tls(Box::new(secure(socket, name.clone(), tls, budget).await?)))
-}
-
 pub(crate) async fn dial(address: &Address, budget: Budget) -> Result<Socket, DialError> {
     relay::dial(address, Some(budget.at_most(DIAL))).await
 }

@@ -1,126 +1,106 @@
-//! A form sent to a token endpoint (RFC 6749 section 4.5), and its JSON answer.
+//! Asking those who give tokens: a request, its answer, and what a refusal says.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Result;
 use bytes::Bytes;
-use http::header::{self, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use serde::Deserialize;
-use tokio::time::timeout;
+use http::StatusCode;
+use https::fetch::{Client, FetchError, Limits, PlainHttp, Request};
+use https::proxy::ProxyRule;
+use https::{ClientFiles, ClientTls};
+use serde_json::Value;
 
-use crate::connect::{ConnectError, alongside, connect};
-use crate::endpoint::Endpoint;
-use crate::retry::{Again, Budget};
-use crate::tls::Tls;
+use crate::held::BadToken;
+use crate::retry::Again;
 
-/// The longest that the answer is waited for, its body included.
+/// The longest that an answer is waited for, its body included.
 const ANSWER: Duration = Duration::from_secs(20);
 /// The longest answer, in bytes; one with a token is about 1 KiB.
 const LONGEST_ANSWER: usize = 64 * 1024;
-/// How much of an error's body is shown, in bytes.
+/// How much of an error's body is shown, in characters.
 const LONGEST_ERROR: usize = 1024;
 
-/// Why an endpoint gave no token.
+/// Why nobody gave a token.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum FetchError {
+pub(crate) enum AskError {
     #[error(transparent)]
-    Connect(#[from] ConnectError),
-    /// It said nothing in time.
-    #[error("no answer within {0:?}")]
-    Silent(Duration),
-    /// What it said is no HTTP.
-    #[error("no HTTP answer")]
-    NoAnswer(#[source] hyper::Error),
-    /// The body was too long, or broke off.
-    #[error("the answer is cut off, or longer than 64 KiB")]
-    Body,
+    Fetch(FetchError),
     /// It refused; the status and what it said.
     #[error("it answered {0}: {1}")]
     Refused(StatusCode, String),
-    /// Its answer has no token that can be used; why.
+    /// Its answer has no token.
     #[error("its answer is of no use: {0}")]
     Useless(&'static str),
+    /// Its answer has a token that cannot be used.
+    #[error("its answer is of no use: the token {0}")]
+    Token(#[from] BadToken),
 }
 
-impl FetchError {
+impl AskError {
     /// A refusal stays one, except where the endpoint or the way to it has trouble.
     pub(crate) fn again(&self) -> Again {
         match self {
-            Self::Connect(_) | Self::Silent(_) | Self::NoAnswer(_) | Self::Body => Again::Soon,
+            Self::Fetch(FetchError::Plain(_) | FetchError::Name(_) | FetchError::Redirect { .. }) => {
+                Again::Never
+            }
+            Self::Fetch(_) => Again::Soon,
             Self::Refused(status, _) if status.is_server_error() => Again::Soon,
             Self::Refused(StatusCode::TOO_MANY_REQUESTS, _) => Again::Soon,
-            Self::Refused(..) | Self::Useless(_) => Again::Never,
+            Self::Refused(..) | Self::Useless(_) | Self::Token(_) => Again::Never,
         }
     }
 }
 
-/// Posts `form`, which is encoded already, and gives the body of a 200.
-pub(crate) async fn post(
-    endpoint: &Endpoint,
-    form: String,
-    tls: Option<&Tls>,
-    budget: Budget,
-) -> Result<Bytes, FetchError> {
-    let stream = connect(endpoint, tls, budget).await?;
-    let (mut sender, connection) =
-        http1::handshake(TokioIo::new(stream)).await.map_err(FetchError::NoAnswer)?;
-    let exchange = async {
-        let answer = sender.send_request(request(endpoint, form)).await.map_err(FetchError::NoAnswer)?;
-        body_of(answer).await
-    };
-    let limit = budget.at_most(ANSWER);
-    timeout(limit, alongside(exchange, connection)).await.map_err(|_| FetchError::Silent(limit))?
+/// Who fetches tokens: `--ca` says whom it trusts, as for the gateway.
+pub(crate) fn client(ca: Option<&Path>, proxies: ProxyRule) -> Result<Client> {
+    let tls = ClientTls::load(ClientFiles { ca: ca.map(Path::to_owned), identity: None })?;
+    let limits = Limits { timeout: ANSWER, max_body: LONGEST_ANSWER, plain: PlainHttp::Loopback };
+    Ok(Client { tls: Arc::new(tls), proxies, limits })
 }
 
-fn request(endpoint: &Endpoint, form: String) -> Request<Full<Bytes>> {
-    let mut request = Request::new(Full::from(form));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = endpoint.path_and_query.clone().into();
-    let headers = request.headers_mut();
-    headers.insert(header::HOST, endpoint.host());
-    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-    request
-}
-
-async fn body_of(answer: Response<Incoming>) -> Result<Bytes, FetchError> {
-    let status = answer.status();
-    let body = Limited::new(answer.into_body(), LONGEST_ANSWER).collect().await;
-    let body = body.map(|collected| collected.to_bytes());
-    match status {
-        StatusCode::OK => body.map_err(|_| FetchError::Body),
-        _ => Err(FetchError::Refused(status, said(&body.unwrap_or_default()))),
+/// The body of the answer.
+pub(crate) async fn ask(client: &Client, request: &Request) -> Result<Bytes, AskError> {
+    match client.send(request).await {
+        Ok(answer) => Ok(answer.body),
+        Err(FetchError::Status { status, excerpt }) => Err(AskError::Refused(status, said(&excerpt))),
+        Err(error) => Err(AskError::Fetch(error)),
     }
 }
 
-/// RFC 6749 section 5.2.
-#[derive(Deserialize)]
-struct Refused {
-    error: String,
-    #[serde(default)]
-    error_description: String,
+/// The text `name` of a JSON answer.
+pub(crate) fn text_of(answer: &[u8], name: &str) -> Option<String> {
+    match serde_json::from_slice::<Value>(answer).ok()?.get_mut(name)?.take() {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
 }
 
-/// What an error's body says, on one line and without anything that looks like a token: an endpoint may
-/// repeat what it was sent.
-fn said(body: &[u8]) -> String {
-    let text = match serde_json::from_slice(body) {
-        Ok(Refused { error, error_description }) => format!("{error} {error_description}"),
-        Err(_) => String::from_utf8_lossy(&body[..body.len().min(LONGEST_ERROR)]).into_owned(),
+/// What an error's body says, without anything that looks like a token: an endpoint may repeat what it was
+/// sent. OAuth's form is `{"error": "…", "error_description": "…"}` (RFC 6749 section 5.2), that of Google's
+/// other services `{"error": {"message": "…"}}`.
+fn said(body: &str) -> String {
+    let json: Value = serde_json::from_str(body).unwrap_or_default();
+    let text = match (&json["error"], &json["error_description"], &json["error"]["message"]) {
+        (Value::String(error), Value::String(description), _) => format!("{error} {description}"),
+        (Value::String(error), ..) => error.clone(),
+        (_, _, Value::String(message)) => message.clone(),
+        _ => body.to_owned(),
     };
+    shown(&text, LONGEST_ERROR)
+}
+
+/// A text of somebody else's on one line, at most `longest` characters, without what looks like a token.
+pub(crate) fn shown(text: &str, longest: usize) -> String {
     let words = text.split_whitespace().map(without_token).collect::<Vec<_>>().join(" ");
-    let shown: String = words.chars().filter(|c| !c.is_control()).take(LONGEST_ERROR).collect();
+    let shown: String = words.chars().filter(|c| !c.is_control()).take(longest).collect();
     if shown.is_empty() { "(nothing)".into() } else { shown }
 }
 
-/// `eyJ` is the base64 of `{"`, with which every JWT begins.
+/// `eyJ` is the base64 of `{"`, with which every JWT begins; `ya29.` begins an access token of Google.
 fn without_token(word: &str) -> &str {
-    if word.contains("eyJ") { "[token]" } else { word }
+    if word.contains("eyJ") || word.contains("ya29.") { "[token]" } else { word }
 }
 
 #[cfg(test)]
@@ -131,30 +111,33 @@ mod tests {
     fn errors_are_shown_on_a_line_without_tokens() {
         for (body, shown) in [
             (
-                &br#"{"error":"invalid_grant","error_description":"Invalid JWT Signature."}"#[..],
+                r#"{"error":"invalid_grant","error_description":"Invalid JWT Signature."}"#,
                 "invalid_grant Invalid JWT Signature.",
             ),
-            (b"{\n \"error\": \"invalid_client\"\n}", "invalid_client"),
-            (b"<html>\r\n\x1b[31mno\n", "<html> [31mno"),
-            (b"bad assertion=eyJhbGciOi.eyJpc3Mi.c2ln here", "bad [token] here"),
-            (b"", "(nothing)"),
+            ("{\n \"error\": \"invalid_client\"\n}", "invalid_client"),
+            (r#"{"error":{"code":403,"message":"Permission denied"}}"#, "Permission denied"),
+            ("<html>\r\n\x1b[31mno\n", "<html> [31mno"),
+            ("bad assertion=eyJhbGciOi.eyJpc3Mi.c2ln here", "bad [token] here"),
+            ("bad ya29.c.b0 here", "bad [token] here"),
+            ("", "(nothing)"),
         ] {
             assert_eq!(said(body), shown);
         }
-        assert_eq!(said(&[b'x'; 5000]).len(), LONGEST_ERROR);
+        assert_eq!(said(&"x".repeat(5000)).len(), LONGEST_ERROR);
     }
 
     #[test]
     fn trouble_passes_and_refusals_do_not() {
-        let refused = |status| FetchError::Refused(StatusCode::from_u16(status).unwrap(), String::new());
+        let refused = |status| AskError::Refused(StatusCode::from_u16(status).unwrap(), String::new());
+        let host = || "gw".parse().unwrap();
         for (error, again) in [
-            (FetchError::Silent(ANSWER), Again::Soon),
-            (FetchError::Body, Again::Soon),
+            (AskError::Fetch(FetchError::TimedOut(ANSWER)), Again::Soon),
+            (AskError::Fetch(FetchError::Plain(host())), Again::Never),
             (refused(500), Again::Soon),
             (refused(429), Again::Soon),
             (refused(400), Again::Never),
-            (refused(302), Again::Never),
-            (FetchError::Useless("test"), Again::Never),
+            (AskError::Useless("test"), Again::Never),
+            (AskError::Token(BadToken::NoExpiry), Again::Never),
         ] {
             assert_eq!(error.again(), again, "{error}");
         }

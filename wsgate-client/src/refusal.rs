@@ -26,6 +26,7 @@ pub(crate) struct Refusal {
     /// The gateway's own word for it; `None` if it is not the gateway that refuses.
     pub(crate) word: Option<String>,
     again: Again,
+    is_of_credential: bool,
     /// The first line of the body, or nothing.
     text: String,
     /// Where a redirect leads, without the query, which may hold a secret.
@@ -54,6 +55,8 @@ impl Refusal {
             status,
             word: headers.get(WORD).map(|word| String::from_utf8_lossy(word.as_bytes()).into_owned()),
             again: again(status, headers),
+            is_of_credential: status == StatusCode::UNAUTHORIZED
+                && headers.get(WORD).is_some_and(|word| word == "credential"),
             text: first_line(body),
             location: location(status, headers),
         }
@@ -61,6 +64,11 @@ impl Refusal {
 
     pub(crate) fn again(&self) -> Again {
         self.again
+    }
+
+    /// Whether the gateway itself does not take our token.
+    pub(crate) fn is_of_credential(&self) -> bool {
+        self.is_of_credential
     }
 }
 

@@ -1,25 +1,23 @@
 //! A service account's key file, and what is signed with it.
 
 use std::fmt;
-use std::fs;
-use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, bail, ensure};
-use relay::Address;
+use anyhow::{Context, Result, ensure};
+use https::{Scheme, Url};
 use serde::{Deserialize, Serialize};
 use token::{Algorithm, PrivateKey};
 
-use crate::credential::{CredentialError, seconds};
-use crate::endpoint::Endpoint;
+use crate::credential::seconds;
+use crate::source::SourceError;
 
-/// How long an assertion is valid: the longest that Google takes.
-const LIFE: Duration = Duration::from_secs(3600);
+/// How long what is signed is valid: the longest that Google takes.
+pub(crate) const LIFE: Duration = Duration::from_secs(3600);
 
 /// Who signs, and where the assertion goes.
 pub(crate) struct ServiceAccount {
     pub(crate) email: String,
-    pub(crate) endpoint: Endpoint,
+    pub(crate) token_url: Url,
     /// As it is written in the file: the audience of an assertion.
     token_uri: String,
     key: PrivateKey,
@@ -41,24 +39,17 @@ struct Claims<'a> {
     iss: &'a str,
     sub: &'a str,
     aud: &'a str,
-    target_audience: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_audience: Option<&'a str>,
     iat: u64,
     exp: u64,
 }
 
 impl ServiceAccount {
-    /// Reads the file. Its text is not in any error.
-    pub(crate) fn load(path: &Path) -> Result<Self> {
-        let file = || format!("--iap-credential {}", path.display());
-        Self::parse(&fs::read(path).with_context(file)?).with_context(file)
-    }
-
-    fn parse(json: &[u8]) -> Result<Self> {
+    /// Of the text of a key file, which is not in any error.
+    pub(crate) fn parse(json: &[u8]) -> Result<Self> {
         let file = parsed(json)?;
-        let endpoint: Endpoint = file.token_uri.parse().context("token_uri")?;
-        if endpoint.tls.is_none() && !is_loopback(&endpoint.address) {
-            bail!("token_uri is not https; download the key file again");
-        }
+        let token_url = token_url(&file.token_uri)?;
         let key = PrivateKey::from_pem(file.private_key.as_bytes()).context("private_key")?;
         ensure!(
             key.algorithm() == Algorithm::Rs256,
@@ -66,7 +57,7 @@ impl ServiceAccount {
         );
         Ok(Self {
             email: file.client_email,
-            endpoint,
+            token_url,
             token_uri: file.token_uri,
             key,
             key_id: file.private_key_id,
@@ -74,16 +65,19 @@ impl ServiceAccount {
     }
 
     /// A token that asks for an identity token for `audience`.
-    pub(crate) fn assertion(&self, audience: &str, now: SystemTime) -> Result<String, CredentialError> {
+    pub(crate) fn assertion(&self, audience: &str, now: SystemTime) -> Result<String, SourceError> {
+        self.sign(&self.token_uri, Some(audience), now)
+    }
+
+    /// A token for `audience` itself, which nobody else makes.
+    pub(crate) fn self_signed(&self, audience: &str, now: SystemTime) -> Result<String, SourceError> {
+        self.sign(audience, None, now)
+    }
+
+    fn sign(&self, aud: &str, target_audience: Option<&str>, now: SystemTime) -> Result<String, SourceError> {
         let iat = seconds(now)?;
-        let claims = Claims {
-            iss: &self.email,
-            sub: &self.email,
-            aud: &self.token_uri,
-            target_audience: audience,
-            iat,
-            exp: iat + LIFE.as_secs(),
-        };
+        let (iss, sub) = (&self.email, &self.email);
+        let claims = Claims { iss, sub, aud, target_audience, iat, exp: iat + LIFE.as_secs() };
         Ok(self.key.sign(Some(&self.key_id), &claims)?)
     }
 }
@@ -101,10 +95,14 @@ fn parsed(json: &[u8]) -> Result<File> {
     serde_json::from_value(value).map_err(|_| anyhow::anyhow!("not the form of a key file"))
 }
 
-/// A plain token endpoint is for tests.
-fn is_loopback(address: &Address) -> bool {
-    let Address::Tcp { host, .. } = address else { return false };
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+/// Where tokens are given. A plain one is for tests.
+pub(crate) fn token_url(token_uri: &str) -> Result<Url> {
+    let url: Url = token_uri.parse().context("token_uri")?;
+    ensure!(
+        url.scheme == Scheme::Tls || url.host.is_loopback(),
+        "token_uri is not https; download the key file again"
+    );
+    Ok(url)
 }
 
 impl fmt::Debug for ServiceAccount {

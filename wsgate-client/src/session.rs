@@ -39,7 +39,12 @@ pub(crate) async fn serve(config: &Config, gateway: &Endpoint, mut local: Socket
 pub(crate) async fn carry_one(config: &Config, gateway: &Endpoint, local: impl Leg, stop: &Stop) -> bool {
     let opening = Box::pin(open(config, gateway, std::future::pending(), stop));
     let Some(wire) = opening.await else { return false };
-    let settings = Settings { control_timeout: CONTROL, stop: stop.now.clone(), tap: None };
+    let settings = Settings {
+        control_timeout: CONTROL,
+        limits: tunnel::Limits::default(),
+        stop: stop.now.clone(),
+        tap: None,
+    };
     let ended = carry(local, wire, settings).await;
     log(&ended);
     ended.why.is_orderly()

@@ -10,7 +10,8 @@ use http::HeaderValue;
 use serde::Serialize;
 use token::{PrivateKey, SignError};
 
-use crate::credential::{CredentialError, bearer, seconds};
+use crate::credential::{bearer, seconds};
+use crate::source::SourceError;
 
 /// How long a token is valid.
 const LIFE: Duration = Duration::from_secs(60);
@@ -56,7 +57,7 @@ impl Signer {
 
     /// `Bearer TOKEN`, valid at `now` and for some time. The lock is held while signing, so that those who
     /// come at the same time wait for the one signature.
-    pub(crate) fn bearer(&self, now: SystemTime) -> Result<HeaderValue, CredentialError> {
+    pub(crate) fn bearer(&self, now: SystemTime) -> Result<HeaderValue, SourceError> {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         match &*latest {
             Some(signed) if signed.is_good_at(now) => Ok(signed.bearer.clone()),
@@ -69,7 +70,7 @@ impl Signer {
         }
     }
 
-    fn sign(&self, now: SystemTime) -> Result<Signed, CredentialError> {
+    fn sign(&self, now: SystemTime) -> Result<Signed, SourceError> {
         let iat = seconds(now)?;
         let claims = Claims { sub: &self.user, iat, exp: iat + LIFE.as_secs() };
         let token = self.key.sign(None, &claims)?;

@@ -33,13 +33,18 @@ pub(crate) struct Client {
 impl Client {
     /// Listens on a free port for `url`. The test must be of one thread, or the logs are lost.
     pub(crate) async fn start(url: &str, flags: &[&str]) -> Self {
+        Self::start_in(url, flags, &[]).await
+    }
+
+    /// With these environment variables, and no others.
+    pub(crate) async fn start_in(url: &str, flags: &[&str], environment: &[(&str, &str)]) -> Self {
         let logs = Logs::default();
         let logging = tracing::subscriber::set_default(tracing_subscriber::registry().with(logs.clone()));
         let files = tempfile::tempdir().unwrap();
         let map = files.path().join("map.txt");
         std::fs::write(&map, format!("127.0.0.1:0,{url}\n")).unwrap();
         let watch = Watch::new("map", [map.clone()]).refuse_empty();
-        let (config, forwards) = bound(&map, flags).await.unwrap();
+        let (config, forwards) = bound_in(&map, flags, environment).await.unwrap();
         let address = forwards.addresses()[0];
         let stop = Stop::manual();
         let running = tokio::spawn(run(config, forwards, stop.clone(), Some(watch)));
@@ -62,12 +67,28 @@ impl Client {
 }
 
 pub(crate) fn configured(map: &Path, flags: &[&str]) -> anyhow::Result<Config> {
-    Ok(read(map, flags)?.0)
+    configured_in(map, flags, &[])
+}
+
+pub(crate) fn configured_in(
+    map: &Path,
+    flags: &[&str],
+    environment: &[(&str, &str)],
+) -> anyhow::Result<Config> {
+    Ok(read(map, flags, environment)?.0)
 }
 
 /// A configuration with its map bound.
 pub(crate) async fn bound(map: &Path, flags: &[&str]) -> anyhow::Result<(Config, Forwards)> {
-    let (config, work) = read(map, flags)?;
+    bound_in(map, flags, &[]).await
+}
+
+async fn bound_in(
+    map: &Path,
+    flags: &[&str],
+    environment: &[(&str, &str)],
+) -> anyhow::Result<(Config, Forwards)> {
+    let (config, work) = read(map, flags, environment)?;
     let Work::Listen(map) = work else { unreachable!("there is a map") };
     let forwards = Forwards::bind(&config, &map).await?;
     Ok((config, forwards))
@@ -84,10 +105,12 @@ pub(crate) async fn checked(url: &str, flags: &[&str]) -> (bool, String) {
     (good, String::from_utf8(said).unwrap())
 }
 
-fn read(map: &Path, flags: &[&str]) -> anyhow::Result<(Config, Work)> {
+fn read(map: &Path, flags: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<(Config, Work)> {
     let map = map.to_str().unwrap();
     let line = ["wsgate-client", "--map", map].into_iter().chain(flags.iter().copied());
-    Config::from_args(argv::parse::<Args>(line.map(Into::into), Dash::Double).unwrap())
+    let args = argv::parse::<Args>(line.map(Into::into), Dash::Double).unwrap();
+    let variable = |name: &str| Some(environment.iter().find(|(key, _)| *key == name)?.1.to_owned());
+    Config::in_environment(args, &variable)
 }
 
 /// The application sees a reset, and no byte before it.

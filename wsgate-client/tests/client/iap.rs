@@ -48,14 +48,22 @@ impl Account {
     }
 
     fn verified(&self, assertion: &str) -> Verified {
-        let public = PublicKey::from_pem(self.key.public_pem().as_bytes()).unwrap();
-        let keys = KeySet::new(vec![Key::from(public)]).unwrap();
-        verify(assertion, &keys, &Policy::default(), SystemTime::now()).unwrap()
+        verified_by(&self.key, assertion)
     }
 }
 
-fn id_token() -> String {
-    let exp = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(3600);
+pub(crate) fn verified_by(key: &PrivateKey, token: &str) -> Verified {
+    let public = PublicKey::from_pem(key.public_pem().as_bytes()).unwrap();
+    let keys = KeySet::new(vec![Key::from(public)]).unwrap();
+    verify(token, &keys, &Policy::default(), SystemTime::now()).unwrap()
+}
+
+pub(crate) fn id_token() -> String {
+    id_token_until(SystemTime::now() + Duration::from_secs(3600))
+}
+
+fn id_token_until(time: SystemTime) -> String {
+    let exp = time.duration_since(UNIX_EPOCH).unwrap();
     let payload = URL_SAFE_NO_PAD.encode(json!({"exp": exp.as_secs()}).to_string());
     format!("eyJhbGciOiJSUzI1NiJ9.{payload}.c2ln")
 }
@@ -102,7 +110,11 @@ async fn an_identity_token_is_fetched_once_and_sent() {
     }
     assert!(endpoint.is_left_alone());
     let logs = client.logs.text();
-    assert!(logs.contains("identity token") && !logs.contains(&token) && !logs.contains(&assertion));
+    assert!(
+        logs.contains("source=\"identity of batch@project")
+            && !logs.contains(&token)
+            && !logs.contains(&assertion)
+    );
 }
 
 #[tokio::test]
@@ -126,7 +138,7 @@ async fn beside_a_key_it_has_a_header_of_its_own() {
 
     flags.extend(["-H".into(), "Proxy-Authorization: sesame".into()]);
     let error = configured(&account.files.path().join("map"), &strs(&flags)).unwrap_err().to_string();
-    assert!(error.contains("contradicts --iap-credential"), "{error}");
+    assert!(error.contains("contradicts --iap-client-id"), "{error}");
 }
 
 #[tokio::test]
@@ -143,14 +155,28 @@ async fn the_endpoints_error_is_shown_at_start() {
             endpoint.address()
         )
     );
-    let (result, _) = tokio::join!(config.first_token(), answers(&endpoint, "200 OK", "{}"));
-    assert!(format!("{:#}", result.unwrap_err()).contains("no id_token"));
-    let long = "x".repeat(100_000);
-    let (result, _) = tokio::join!(config.first_token(), answers(&endpoint, "200 OK", &long));
-    assert!(format!("{:#}", result.unwrap_err()).contains("64 KiB"));
+    let configured = || configured(&account.files.path().join("map"), &strs(&account.flags("x"))).unwrap();
+    let expired = json!({"id_token": id_token_until(SystemTime::now())}).to_string();
+    for (body, says) in [
+        ("{}", "no id_token"),
+        ("<html>", "no id_token"),
+        (r#"{"id_token":"sesame"}"#, "the token has no exp"),
+        (r#"{"id_token":["sesame"]}"#, "no id_token"),
+        (&expired, "has expired already"),
+        (&"x".repeat(100_000), "longer than 65536 bytes"),
+    ] {
+        let config = configured();
+        let (result, _) = tokio::join!(config.first_token(), answers(&endpoint, "200 OK", body));
+        let error = format!("{:#}", result.unwrap_err());
+        assert!(error.contains(says) && !error.contains("sesame"), "{error}");
+    }
+    let address = endpoint.address();
     drop(endpoint);
-    let error = format!("{:#}", config.first_token().await.unwrap_err());
-    assert!(error.contains("cannot connect: connection failed: Connection refused"), "{error}");
+    let error = format!("{:#}", configured().first_token().await.unwrap_err());
+    assert!(
+        error.contains(&format!("no connection to 127.0.0.1 at {address}: Connection refused")),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -179,10 +205,11 @@ async fn a_file_that_is_no_key_of_a_service_account_is_refused() {
     for (json, says) in [
         ("sesame".to_owned(), "line 1: no JSON"),
         ("[]".into(), "not the key of a service account"),
-        (with("type", "authorized_user"), "not the key of a service account"),
+        (with("type", "authorized_user"), "may impersonate with --iap-impersonate"),
+        (with("type", "external_account"), "not the key of a service account"),
         (good.replace("client_email", "sesame"), "no text client_email in it"),
         (with("token_uri", "http://token.example.com/"), "token_uri is not https"),
-        (with("token_uri", "sesame"), "token_uri: the URL's scheme"),
+        (with("token_uri", "sesame"), "token_uri: this is no URL"),
         (with("private_key", "sesame"), "private_key: there is no PEM block"),
         (with("private_key", &elliptic), "private_key is no RSA key"),
     ] {

@@ -6,7 +6,9 @@
 mod certificates;
 mod checking;
 mod client;
+mod credentials;
 mod gateway;
+mod google;
 mod iap;
 mod program;
 mod proxy;

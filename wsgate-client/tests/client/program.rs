@@ -79,6 +79,6 @@ fn no_identity_token_ends_it_with_1() {
         .unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
-    assert!(text.contains(&format!("no identity token from {closed}: cannot connect")), "{text}");
+    assert!(text.contains(&format!("no identity token from {closed}: no connection")), "{text}");
     assert!(!text.contains("listening"), "{text}");
 }
