@@ -71,7 +71,7 @@ pub struct Args {
     /// Command (run by sh -c, for 30 s at most) whose output is the token to send as Authorization: Bearer;
     /// run again before the token's exp, or every 5 minutes if it has none
     #[arg(long, value_name = "COMMAND", group = "bearer")]
-    pub token_command: Option<String>,
+    pub token_command: Option<CommandText>,
 
     /// File whose text is the token to send as Authorization: Bearer; read again when it has changed
     #[arg(long, value_name = "FILE", group = "bearer")]
@@ -159,6 +159,24 @@ impl Args {
 const CHECKED: &str = "\
 Name, TCP, proxy, TLS, credential, upgrade, WebSocket; each with the reason and what to do if it fails.
 The connection is closed at once. Exit status: 0 if all of it works, else 1.";
+
+/// The text of a `--token-command`; it may contain a secret too.
+#[derive(Clone)]
+pub struct CommandText(pub String);
+
+impl FromStr for CommandText {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for CommandText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CommandText")
+    }
+}
 
 const EXAMPLES: &str = "\
 Examples:
@@ -258,7 +276,8 @@ mod tests {
     }
 
     #[test]
-    fn header_values_are_not_in_the_debug_form() {
-        assert!(!format!("{:?}", read("--map m -H X:sesame").unwrap()).contains("sesame"));
+    fn header_values_and_commands_are_not_in_the_debug_form() {
+        let args = read("--map m -H X:sesame --token-command sesame").unwrap();
+        assert!(!format!("{args:?}").contains("sesame"));
     }
 }

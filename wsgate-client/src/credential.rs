@@ -152,8 +152,8 @@ impl Own {
         if let Some(path) = &args.token_file {
             return Ok(Some(Self::File(TokenFile::load(path)?)));
         }
-        let command = args.token_command.as_deref();
-        Ok(command.map(|command| Self::Command(Keeper::new(TokenCommand::new(command), clock))))
+        let command = args.token_command.as_ref().map(|command| TokenCommand::new(&command.0));
+        Ok(command.map(|command| Self::Command(Keeper::new(command, clock))))
     }
 
     fn flag(&self) -> &'static str {

@@ -86,14 +86,16 @@ impl std::fmt::Debug for TokenCommand {
 struct Running(Child);
 
 impl Running {
-    /// Waits for the end of the output too, which may be a child's of the command.
+    /// Reads all output, which a child of the command may write, and only then asks how the command ended:
+    /// until somebody has asked its process id is its own.
     async fn finish(&mut self) -> Result<(ExitStatus, Vec<u8>, Vec<u8>), CommandError> {
         let (stdout, stderr) = (self.0.stdout.take(), self.0.stderr.take());
         let read = async {
-            tokio::try_join!(start_of(stdout, LONGEST_OUTPUT), start_of(stderr, LONGEST_ERROR), self.0.wait())
+            let starts = (start_of(stdout, LONGEST_OUTPUT), start_of(stderr, LONGEST_ERROR));
+            let (output, error) = tokio::try_join!(starts.0, starts.1)?;
+            Ok((self.0.wait().await?, output, error))
         };
-        let (output, error, status) = read.await.map_err(CommandError::Read)?;
-        Ok((status, output, error))
+        read.await.map_err(CommandError::Read)
     }
 }
 
@@ -163,9 +165,15 @@ mod tests {
     #[tokio::test]
     async fn a_command_that_hangs_is_killed_with_its_children() {
         let files = tempfile::tempdir().unwrap();
-        let pid = files.path().join("pid");
-        let command = format!("sleep 1000 & echo $! > {}; wait", pid.display());
-        let command = TokenCommand { command, limit: Duration::from_secs(1) };
+        for then in ["wait", "echo token"] {
+            let pid = files.path().join("pid");
+            let command = format!("sleep 1000 & echo $! > {}; {then}", pid.display());
+            let command = TokenCommand { command, limit: Duration::from_secs(1) };
+            is_killed(command, &pid).await;
+        }
+    }
+
+    async fn is_killed(command: TokenCommand, pid: &std::path::Path) {
         let error = chain(command.token(SystemTime::now()).await.unwrap_err());
         assert!(error.contains("did not end within 1s"), "{error}");
         let child: i32 = std::fs::read_to_string(pid).unwrap().trim().parse().unwrap();

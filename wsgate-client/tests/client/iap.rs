@@ -8,8 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 use tempfile::TempDir;
 use token::{Key, KeySet, NewKey, Policy, PrivateKey, PublicKey, Verified, verify};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
+use crate::certificates::Authority;
 use crate::client::{Client, configured};
 use crate::gateway::{Asked, Gateway};
 use crate::soon;
@@ -25,7 +26,10 @@ struct Account {
 
 impl Account {
     fn new(endpoint: &Gateway) -> Self {
-        let token_uri = format!("http://{}/token", endpoint.address());
+        Self::at(format!("http://{}/token", endpoint.address()))
+    }
+
+    fn at(token_uri: String) -> Self {
         let key = PrivateKey::generate(NewKey::Rsa2048).unwrap();
         let account = Self { key, files: tempfile::tempdir().unwrap(), token_uri };
         let json = json!({
@@ -63,14 +67,21 @@ pub(crate) fn id_token() -> String {
 }
 
 fn id_token_until(time: SystemTime) -> String {
-    let exp = time.duration_since(UNIX_EPOCH).unwrap();
-    let payload = URL_SAFE_NO_PAD.encode(json!({"exp": exp.as_secs()}).to_string());
+    let exp = time.duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+    let payload = URL_SAFE_NO_PAD.encode(json!({"exp": exp}).to_string());
     format!("eyJhbGciOiJSUzI1NiJ9.{payload}.c2ln")
 }
 
 /// Takes a request, answers it, and gives the head and the assertion.
 async fn answers(endpoint: &Gateway, status: &str, body: &str) -> (String, String) {
-    let mut asked = endpoint.asked().await;
+    answered(endpoint.asked().await, status, body).await
+}
+
+async fn answered<S: AsyncRead + AsyncWrite + Unpin>(
+    mut asked: Asked<S>,
+    status: &str,
+    body: &str,
+) -> (String, String) {
     let length: usize = asked.values("content-length")[0].parse().unwrap();
     let mut form = vec![0; length];
     soon(asked.stream.read_exact(&mut form)).await.unwrap();
@@ -189,6 +200,56 @@ async fn trouble_of_the_endpoint_is_waited_out() {
     answers(&endpoint, "200 OK", &json!({"id_token": id_token()}).to_string()).await;
     gateway.asked().await;
     assert!(client.logs.line("trying again").await.contains("it answered 503"));
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_ahead_of_its_expiry_and_an_outage_is_not_noticed() {
+    let (endpoint, gateway) = (Gateway::new().await, Gateway::new().await);
+    let account = Account::new(&endpoint);
+    let client = Client::start(&gateway.url(), &strs(&account.flags("x"))).await;
+    let sent = async || {
+        let _local = client.connect().await;
+        gateway.asked().await.values("authorization")[0].to_owned()
+    };
+    let short = id_token_until(SystemTime::now() + Duration::from_secs(6));
+    let body = json!({"id_token": short}).to_string();
+    let (first, _) = tokio::join!(sent(), answers(&endpoint, "200 OK", &body));
+    assert_eq!(first, format!("Bearer {short}"));
+    // Nobody connects now; half of its life later another is asked for.
+    let pending = endpoint.asked().await;
+    assert_eq!(sent().await, first, "while the answer is waited for");
+    answered(pending, "503 Service Unavailable", "").await;
+    let line = client.logs.line("token not renewed").await;
+    assert!(line.starts_with("WARN") && line.contains("old_is_good=true") && line.contains("503"), "{line}");
+    assert_eq!(sent().await, first, "after the failure");
+    let token = id_token();
+    answers(&endpoint, "200 OK", &json!({"id_token": token}).to_string()).await;
+    while sent().await == first {}
+    assert_eq!(sent().await, format!("Bearer {token}"));
+    let logs = client.logs.text();
+    assert!(!logs.contains(&token) && !logs.contains(&short));
+}
+
+#[tokio::test]
+async fn a_token_is_fetched_under_tls_and_through_the_proxy_of_the_environment() {
+    let (authority, proxy, gateway) = (Authority::new(), Gateway::new().await, Gateway::new().await);
+    let acceptor = authority.server("DNS:token.test");
+    let account = Account::at("https://token.test/token".into());
+    let (ca, proxy_url) = (authority.file(), format!("http://al:pw@{}", proxy.address()));
+    let mut flags = account.flags("x").to_vec();
+    flags.extend(["--ca".into(), ca.to_str().unwrap().into()]);
+    let environment = [("HTTPS_PROXY", proxy_url.as_str())];
+    let client = Client::start_in(&gateway.url(), &strs(&flags), &environment).await;
+    let _local = client.connect().await;
+    let mut asked = proxy.asked().await;
+    assert!(asked.head.starts_with("CONNECT token.test:443 HTTP/1.1\r\n"), "{}", asked.head);
+    assert_eq!(asked.values("proxy-authorization"), ["Basic YWw6cHc="]);
+    asked.answer("HTTP/1.1 200 OK\r\n\r\n").await;
+    let asked = Asked::read(soon(acceptor.accept(asked.stream)).await.unwrap()).await;
+    assert_eq!(asked.values("host"), ["token.test"]);
+    let token = id_token();
+    answered(asked, "200 OK", &json!({"id_token": token}).to_string()).await;
+    assert_eq!(gateway.asked().await.values("authorization"), [format!("Bearer {token}")]);
 }
 
 #[tokio::test]
