@@ -196,6 +196,8 @@ Examples:
 
 Flags may be written with underscores. Times are 300ms, 10s, 1h30m.
 The system's root certificates are read once at start, also those of SSL_CERT_FILE and SSL_CERT_DIR.
+Environment: GOOGLE_APPLICATION_CREDENTIALS (or gcloud's file below CLOUDSDK_CONFIG or HOME) and
+GCE_METADATA_HOST for identity tokens; HTTPS_PROXY and NO_PROXY for gateways and for fetching tokens.
 Signals: SIGTERM and SIGINT let open tunnels finish; a second one ends them. SIGHUP reads the map and the
 files again, which a changed file does too; open tunnels stay. With --stdio all three end the tunnel.
 Exit status: 0 after a drain, 1 if it could not run, 2 for a wrong flag or file; with --stdio 0 after an

@@ -10,6 +10,9 @@
 //!   local socket ⇄ tunnel ⇄ gateway ─► Ended ─► log line                            ◄──────┘
 //! ```
 //!
+//! Tokens that others make are kept fresh by a `Keeper` for each `Source`, beside all that: no attempt waits
+//! for a renewal while there is a good token.
+//!
 //! What stops an attempt is an `AttemptError`: it says what the gateway answered and whether
 //! another attempt makes sense. A local connection that gets no tunnel is reset, so that no application
 //! takes it for an empty answer.
