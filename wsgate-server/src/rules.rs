@@ -25,7 +25,7 @@ pub struct Proven<'a> {
     pub sub: Option<&'a str>,
     /// The e-mail that the Identity-Aware Proxy asserts. An `email` claim in another token is none.
     pub email: Option<&'a str>,
-    /// The claims of the verified token.
+    /// The claims of the token that a key of ours has verified; without one, of the proxy's assertion.
     pub claims: &'a Map<String, Value>,
 }
 
