@@ -18,8 +18,8 @@ use crate::policy::{Policy, Reload};
 
 /// The port of the original.
 const LISTEN: &str = "127.0.0.1:8086";
-const TIMEOUT: Duration = Duration::from_secs(10);
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+const TIMEOUT: GoDuration = GoDuration(Duration::from_secs(10));
+const SHUTDOWN_TIMEOUT: GoDuration = GoDuration(Duration::from_secs(24 * 60 * 60));
 const MAX_CONNECTIONS: usize = 10_000;
 
 /// What `wsgate-server` runs on.
@@ -71,10 +71,10 @@ impl Config {
             listen: listen(args.listen.as_ref().or(file.listen.as_ref()))?,
             policy: Snapshot::new(policy),
             reload: Some(reload),
-            dial_timeout: bound(time(args.dial_timeout.or(file.dial_timeout), TIMEOUT)),
-            handshake_timeout: bound(time(args.handshake_timeout.or(file.handshake_timeout), TIMEOUT)),
-            write_timeout: bound(time(args.write_timeout.or(file.write_timeout), TIMEOUT)),
-            shutdown_timeout: time(args.shutdown_timeout.or(file.shutdown_timeout), SHUTDOWN_TIMEOUT),
+            dial_timeout: bound(args.dial_timeout.or(file.dial_timeout).unwrap_or(TIMEOUT)),
+            handshake_timeout: bound(args.handshake_timeout.or(file.handshake_timeout).unwrap_or(TIMEOUT)),
+            write_timeout: bound(args.write_timeout.or(file.write_timeout).unwrap_or(TIMEOUT)),
+            shutdown_timeout: args.shutdown_timeout.or(file.shutdown_timeout).unwrap_or(SHUTDOWN_TIMEOUT).0,
             max_connections: connections.allowed,
             kept_connections: usize::try_from(descriptors / 4).unwrap_or(usize::MAX).max(16),
             dump: Dump::from_flag(args.dump_tcp.or(file.dump_tcp).unwrap_or(0)),
@@ -98,13 +98,9 @@ fn listen(given: Option<&ListenAddr>) -> Result<ListenAddr> {
     given.map_or_else(|| Ok(LISTEN.parse()?), |given| Ok(given.clone()))
 }
 
-fn time(given: Option<GoDuration>, default: Duration) -> Duration {
-    given.map_or(default, |time| time.0)
-}
-
 /// As in Go, a time-out of 0 is none.
-pub(crate) fn bound(time: Duration) -> Option<Duration> {
-    Some(time).filter(|time| !time.is_zero())
+pub(crate) fn bound(flag: GoDuration) -> Option<Duration> {
+    Some(flag.0).filter(|time| !time.is_zero())
 }
 
 fn warn(policy: &Policy, dev: bool) {

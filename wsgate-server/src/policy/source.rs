@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use daemon::GoDuration;
 use relay::Address;
 use token::{Key, PublicKey};
 
@@ -17,7 +18,7 @@ use crate::identity::{Iap, Identity, Keys, Trusted, short};
 use crate::origin::Origins;
 
 /// `--jwt-freshness` unless given.
-const FRESHNESS: Duration = Duration::from_secs(3600);
+const FRESHNESS: GoDuration = GoDuration(Duration::from_secs(3600));
 
 /// What a policy is read from. The flags stay what they were at the start; files may change.
 #[derive(Clone, Debug)]
@@ -111,7 +112,7 @@ impl Source {
         if trusted.is_empty() {
             return Ok(None);
         }
-        let freshness = self.args.jwt_freshness.or(file.jwt_freshness).map_or(FRESHNESS, |time| time.0);
+        let freshness = self.args.jwt_freshness.or(file.jwt_freshness).unwrap_or(FRESHNESS);
         let policy = token::Policy { freshness: bound(freshness), ..token::Policy::default() };
         Keys::new(trusted, policy).map(Some)
     }
