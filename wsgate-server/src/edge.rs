@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use daemon::GoDuration;
 use daemon::reload::Watch;
 use https::{IdentityFiles, ServerFiles, ServerTls};
 use tokio_util::sync::CancellationToken;
@@ -12,7 +13,6 @@ use tunnel::Limits;
 
 use crate::EdgeArgs;
 use crate::audit::Audit;
-use crate::config::bound;
 use crate::proxies::Proxies;
 
 /// What surrounds the tunnels.
@@ -35,11 +35,9 @@ pub struct Edge {
 impl Edge {
     /// Reads the files that the flags name. Inside a tokio runtime, if there are such.
     pub(crate) fn from_args(args: EdgeArgs) -> Result<Self> {
-        let limits = Limits {
-            idle: args.idle_timeout.and_then(|t| bound(t.0)),
-            lifetime: args.max_lifetime.and_then(|t| bound(t.0)),
-        };
-        let proxies = Proxies::new(args.proxy_protocol_in, args.trusted_proxy);
+        let limits =
+            Limits { idle: args.idle_timeout.and_then(bound), lifetime: args.max_lifetime.and_then(bound) };
+        let proxies = Proxies::new(args.proxy_protocol_in.unwrap_or(false), args.trusted_proxy);
         let (tls, certificates) = match server_files(args.tls_cert, args.tls_key, args.client_ca)? {
             Some(files) => load(files).map(|(tls, watch)| (Some(tls), Some(watch)))?,
             None => (None, None),

@@ -1,10 +1,11 @@
 //! A running gateway with a destination that echoes, and callers of it.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use clap::Parser;
+use daemon::argv::{self, Dash};
 use daemon::stop::Stop;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -30,7 +31,7 @@ impl Gateway {
         let path = dir.path().join("map.txt");
         std::fs::write(&path, map).unwrap();
         let args = ["wsgate-server", "--map", path.to_str().unwrap()];
-        let args = Args::parse_from(args.iter().chain(flags));
+        let args: Args = argv::parse(args.iter().chain(flags).map(OsString::from), Dash::Single).unwrap();
         let (config, _) = Config::from_args(args, 20_000).unwrap();
         let listeners = daemon::listen::bind(&listen.parse().unwrap()).await.unwrap();
         let address = listeners[0].tcp_addr().unwrap();
