@@ -22,7 +22,7 @@ fn dumped(level: &str) -> String {
     });
     let gateway = Gateway::start(&destination.map("db"), &["--dump-tcp", level]);
     let mut websocket = WebSocket::open(gateway.address, "/proxy/db");
-    for text in ["question-leftover", "second"] {
+    for text in ["question-leftover", "brief"] {
         websocket.send(&Frame::binary(text));
         websocket.receive_payload(text.len());
     }
@@ -48,7 +48,7 @@ fn hex(text: &str) -> String {
 #[test]
 fn level_0_shows_no_payload() {
     let log = dumped("0");
-    for text in ["question", "QUESTION", "second", "SECOND"] {
+    for text in ["question", "QUESTION", "brief", "BRIEF"] {
         assert!(!log.contains(text) && !squeezed(&log).contains(&hex(text)), "{text}: {log}");
     }
 }
@@ -56,17 +56,17 @@ fn level_0_shows_no_payload() {
 #[test]
 fn level_1_shows_what_the_client_sent() {
     let log = dumped("1");
-    for text in ["question", "second"] {
+    for text in ["question", "brief"] {
         assert!(log.contains(text), "{text} as ascii: {log}");
         assert!(squeezed(&log).contains(&hex(text)), "{text} as hex: {log}");
     }
-    assert!(!log.contains("SECOND"), "not what the destination sent: {log}");
+    assert!(!log.contains("BRIEF"), "not what the destination sent: {log}");
 }
 
 #[test]
 fn level_2_shows_both_ways() {
     let log = dumped("2");
-    for text in ["question", "second", "QUESTION", "SECOND"] {
+    for text in ["question", "brief", "QUESTION", "BRIEF"] {
         assert!(log.contains(text), "{text} as ascii: {log}");
         assert!(squeezed(&log).contains(&hex(text)), "{text} as hex: {log}");
     }

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use rustix::process::{Signal, getpid, kill_process};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use crate::certificates::Authority;
-use crate::gateway::{Gateway, ask, exchange, is_closed, soon, text, tunnel};
+use crate::gateway::{Gateway, ask, exchange, is_closed, soon, text, tunnel, upgrade};
 
 async fn start(authority: &Authority, more: &[&str]) -> Gateway {
     authority.issue("server");
@@ -81,7 +82,7 @@ async fn who_does_not_speak_tls_is_closed_at_once_and_who_is_silent_at_the_deadl
     let mut plain = gateway.connect().await;
     plain.write_all(b"GET /live HTTP/1.1\r\nHost: gw\r\n\r\n").await.unwrap();
     let mut rest = Vec::new();
-    let _ = soon(tokio::io::AsyncReadExt::read_to_end(&mut plain, &mut rest)).await;
+    let _ = soon(plain.read_to_end(&mut rest)).await;
     assert!(!rest.starts_with(b"HTTP"), "{rest:?}");
     assert!(is_closed(&mut gateway.connect().await).await);
 }
@@ -95,4 +96,41 @@ async fn the_deadline_of_the_handshake_is_that_of_the_first_head_too() {
     let mut silent = soon(client.connect(name(), gateway.connect().await)).await.unwrap();
     assert!(is_closed(&mut silent).await);
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_proxy_header_comes_before_tls() {
+    let authority = Authority::new();
+    let gateway = start(&authority, &["--proxy-protocol-in"]).await;
+    let client = authority.client(None);
+    for (source, status) in [("10.0.0.9", "101"), ("203.0.113.1", "403")] {
+        let mut stream = gateway.connect().await;
+        let header = format!("PROXY TCP4 {source} 198.51.100.1 1234 443\r\n");
+        stream.write_all(header.as_bytes()).await.unwrap();
+        let mut stream = soon(client.connect(name(), stream)).await.unwrap();
+        let head = upgrade(&mut stream, "echo", "").await;
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
+    }
+}
+
+#[tokio::test]
+async fn a_reset_of_the_destination_is_a_reset_under_tls_too() {
+    let authority = Authority::new();
+    authority.issue("server");
+    let (cert, key) = (authority.path("server.pem"), authority.path("server.key"));
+    let destination = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let map = format!("echo,{}\n", destination.local_addr().unwrap());
+    let flags = ["--tls-cert", text(&cert), "--tls-key", text(&key)];
+    let gateway = Gateway::start_with(tempfile::tempdir().unwrap(), "127.0.0.1:0", &map, &flags).await;
+    let client = authority.client(None);
+    let mut stream = soon(client.connect(name(), gateway.connect().await)).await.unwrap();
+    assert!(upgrade(&mut stream, "echo", "").await.contains(" 101 "));
+    let (dialled, _) = soon(destination.accept()).await.unwrap();
+    dialled.set_zero_linger().unwrap();
+    drop(dialled);
+    let mut close = [0; 4];
+    soon(stream.read_exact(&mut close)).await.unwrap();
+    assert_eq!(close, [0x88, 2, 0x03, 0xf3], "Close 1011");
+    let error = soon(stream.read(&mut close)).await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
 }
