@@ -78,7 +78,7 @@ impl Config {
             max_connections: connections.allowed,
             kept_connections: usize::try_from(descriptors / 4).unwrap_or(usize::MAX).max(16),
             dump: Dump::from_flag(args.dump_tcp.or(file.dump_tcp).unwrap_or(0)),
-            edge: Edge::from_args(args.edge)?,
+            edge: Edge::from_args(args.edge.or(&file))?,
         };
         Ok((config, kit))
     }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use daemon::GoDuration;
 use daemon::reload::Watch;
 use https::{IdentityFiles, ServerFiles, ServerTls};
 use tokio_util::sync::CancellationToken;
@@ -13,6 +12,7 @@ use tunnel::Limits;
 
 use crate::EdgeArgs;
 use crate::audit::Audit;
+use crate::config::bound;
 use crate::proxies::Proxies;
 
 /// What surrounds the tunnels.
