@@ -257,6 +257,26 @@ mod tests {
     }
 
     #[test]
+    fn one_tunnel_and_a_check_need_no_map() {
+        let args = read("--stdio https://gw/proxy/ssh --proxy none --tls-server-name n").unwrap();
+        assert_eq!(args.stdio.unwrap().0, "https://gw/proxy/ssh");
+        assert!(args.map.is_none() && args.log.log_level.is_none());
+        assert!(read("--stdio http://gw/ --map m").is_err());
+        for line in ["--ca c check http://gw/ -H A:b", "-H A:b check --ca c http://gw/"] {
+            let args = read(line).unwrap();
+            let Some(Command::Check { url }) = args.command else { panic!("{line}") };
+            assert_eq!((url.0.as_str(), args.ca, args.headers.len()), ("http://gw/", Some("c".into()), 1));
+        }
+        assert!(read("check").is_err() && read("check http://gw/ --map m").is_err());
+    }
+
+    #[test]
+    fn every_file_that_is_reloaded_is_watched() {
+        let args = read("--map m --ca c --client-cert a --client-key k").unwrap();
+        assert_eq!(args.watched(), ["m", "c", "a", "k"].map(PathBuf::from));
+    }
+
+    #[test]
     fn what_excludes_each_other_is_refused() {
         for line in [
             "--map m --private-key k --token-file f",

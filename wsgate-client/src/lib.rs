@@ -2,12 +2,12 @@
 //! the caller's credential.
 //!
 //! ```text
-//!  Args ─► Config ─► Forwards::bind ─► run: one Forward a map line
-//!                                        │ accept
-//!                                        ▼
-//!   attempt, again while the budget lasts: credential ─► connect (dial, TLS) ─► upgrade ─ 101
-//!                                                                                          │
-//!   local socket ⇄ tunnel ⇄ gateway ─► Ended ─► log line                            ◄──────┘
+//!  Args ─► Config ─┬► Forwards::bind ─► run: Serving, one Forward a map line ◄── reload: another map
+//!                  ├► stdio (one tunnel)         │ accept
+//!                  └► check (each step told)     ▼
+//!   attempt, again while the budget lasts: credential ─► connect (dial, proxy, TLS) ─► upgrade ─ 101
+//!                                                                                                 │
+//!   local socket ⇄ tunnel ⇄ gateway ─► Ended ─► log line                                   ◄──────┘
 //! ```
 //!
 //! Tokens that others make are kept fresh by a `Keeper` for each `Source`, beside all that: no attempt waits

@@ -99,7 +99,7 @@ fn listen(given: Option<&ListenAddr>) -> Result<ListenAddr> {
 }
 
 /// As in Go, a time-out of 0 is none.
-fn bound(flag: GoDuration) -> Option<Duration> {
+pub(crate) fn bound(flag: GoDuration) -> Option<Duration> {
     Some(flag.0).filter(|time| !time.is_zero())
 }
 

@@ -58,6 +58,30 @@ fn a_signal_ends_it_with_0() {
 }
 
 #[test]
+fn a_hangup_reloads_the_map() {
+    let files = tempfile::tempdir().unwrap();
+    let (map, socket) = (files.path().join("map"), files.path().join("s"));
+    std::fs::write(&map, "127.0.0.1:0,http://gw/proxy/x\n").unwrap();
+    let mut command = Command::new(PROGRAM);
+    command.args(["--log-format", "json", "--map"]).arg(&map).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut wait = |part: &str| lines.find(|line| line.contains(part)).unwrap_or_else(|| panic!("no {part}"));
+    wait("listening");
+    let hangup = || Command::new("kill").args(["-s", "HUP", &child.id().to_string()]).status().unwrap();
+    std::fs::write(&map, "nonsense\n").unwrap();
+    assert!(hangup().success());
+    assert!(wait("not reloaded").contains("map:1: no comma"));
+    std::fs::write(&map, format!("unix:{},http://gw/proxy/x\n", socket.display())).unwrap();
+    assert!(hangup().success());
+    wait("not in the map any more");
+    wait("listening");
+    assert!(socket.exists());
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
 fn no_identity_token_ends_it_with_1() {
     let files = tempfile::tempdir().unwrap();
     let at = |name: &str| files.path().join(name);
