@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tempfile::TempDir;
@@ -40,6 +42,24 @@ impl Authority {
 
     /// A server with a certificate for `name`: `DNS:localhost` or `IP:127.0.0.1`.
     pub(crate) fn server(&self, name: &str) -> TlsAcceptor {
+        self.server_that(name, WebPkiClientVerifier::no_client_auth())
+    }
+
+    /// The same, which takes only clients with a certificate of this authority.
+    pub(crate) fn server_that_asks(&self, name: &str) -> TlsAcceptor {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(self.file()).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider).build();
+        self.server_that(name, verifier.unwrap())
+    }
+
+    /// Files of the certificate and the key that were made last.
+    pub(crate) fn last(&self) -> [PathBuf; 2] {
+        ["server.pem", "server.key"].map(|name| self.files.path().join(name))
+    }
+
+    fn server_that(&self, name: &str, clients: Arc<dyn ClientCertVerifier>) -> TlsAcceptor {
         let dir = self.files.path();
         openssl(
             dir,
@@ -55,7 +75,7 @@ impl Authority {
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
-            .with_no_client_auth()
+            .with_client_cert_verifier(clients)
             .with_single_cert(chain, key)
             .unwrap();
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

@@ -117,6 +117,25 @@ async fn a_certificate_that_is_not_good_says_why() {
 }
 
 #[tokio::test]
+async fn a_gateway_that_asks_for_a_certificate_gets_ours() {
+    let authority = Authority::new();
+    let acceptor = authority.server_that_asks("IP:127.0.0.1");
+    let gateway = Gateway::new().await;
+    let [certificate, key] = authority.last(); // an authority's certificates serve both ends
+    let url = format!("https://{}/", gateway.address());
+    let (ca, certificate, key) = (authority.file(), certificate.to_str().unwrap(), key.to_str().unwrap());
+    let flags = ["--ca", ca.to_str().unwrap(), "--client-cert", certificate, "--client-key", key];
+    let client = Client::start(&url, &flags).await;
+    let mut local = client.connect().await;
+    let stream = soon(acceptor.accept(gateway.connection().await)).await.unwrap();
+    assert_eq!(stream.get_ref().1.peer_certificates().map(<[_]>::len), Some(1));
+    Asked::read(stream).await.grant(&message_and_close(b"hello")).await;
+    let mut text = String::new();
+    soon(local.read_to_string(&mut text)).await.unwrap();
+    assert_eq!(text, "hello");
+}
+
+#[tokio::test]
 async fn a_gateway_without_tls_is_recognised() {
     let authority = Authority::new();
     let gateway = Gateway::new().await;
