@@ -64,6 +64,15 @@ http {{
 
     /// haproxy with a plain listener.
     pub fn haproxy(gateway: SocketAddr) -> Balancer {
+        Balancer::haproxy_with(gateway, "")
+    }
+
+    /// haproxy that says by PROXY protocol, version 2, and by X-Forwarded-For who is behind it.
+    pub fn haproxy_telling_who(gateway: SocketAddr) -> Balancer {
+        Balancer::haproxy_with(gateway, "send-proxy-v2")
+    }
+
+    fn haproxy_with(gateway: SocketAddr, word: &str) -> Balancer {
         let scratch = Scratch::new();
         let plain = port::free();
         let config = format!(
@@ -79,7 +88,8 @@ frontend in
     bind 127.0.0.1:{plain}
     default_backend gateways
 backend gateways
-    server gateway {gateway}
+    option forwardfor
+    server gateway {gateway} {word}
 "
         );
         let file = scratch.write("haproxy.cfg", config);

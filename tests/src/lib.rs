@@ -1,19 +1,24 @@
 //! The harness of the end-to-end tests: what is needed to put the real programs between real peers.
 //!
 //! Reading order: [`eventually`] and [`scratch`], then [`process`] and [`programs`] (ours), the hand-made
-//! peers ([`http`], [`frame`], [`websocket`], [`original`], [`destination`], [`fake_gateway`]), the real
-//! servers ([`mariadb`], [`sshd`], [`balancer`]), and what measures ([`pattern`], [`memory`]).
+//! peers ([`http`], [`frame`], [`websocket`], [`original`], [`destination`], [`fake_gateway`]), who says who
+//! somebody is ([`issuer`], [`web_server`], [`fake_iap`]) and what is in the way ([`forward_proxy`]), the real
+//! servers ([`mariadb`], [`sshd`], [`balancer`]), and what measures ([`audit`], [`pattern`], [`memory`]).
 //!
 //! Everything here panics with a message that says what was expected: that is how a test fails.
 
+pub mod audit;
 pub mod balancer;
 pub mod certificate;
 pub mod destination;
 pub mod eventually;
 pub mod fake_gateway;
+pub mod fake_iap;
+pub mod forward_proxy;
 pub mod frame;
 pub mod http;
 pub mod isolated;
+pub mod issuer;
 pub mod mariadb;
 pub mod memory;
 pub mod original;
@@ -23,4 +28,5 @@ pub mod process;
 pub mod programs;
 pub mod scratch;
 pub mod sshd;
+pub mod web_server;
 pub mod websocket;

@@ -97,12 +97,28 @@ impl Gateway {
         Gateway { process, address, scratch }
     }
 
+    /// Starts it on a free port of 127.0.0.1 with this `--config`, and these flags.
+    pub fn configured(config: &str, flags: &[&str]) -> Gateway {
+        let scratch = Scratch::new();
+        let config = scratch.write("gateway.toml", config);
+        let mut command = Command::new(program("wsgate-server"));
+        command.args(["--listen", "127.0.0.1:0", "--log-format", "json", "--config", &config]).args(flags);
+        let mut process = Process::spawn("wsgate-server", &mut command);
+        let address = first_address(&mut process);
+        Gateway { process, address, scratch }
+    }
+
     /// The URL of a destination.
     pub fn url(&self, name: &str) -> String {
         format!("http://{}/proxy/{name}", self.address)
     }
 
-    /// A directory that lives as long as the gateway.
+    /// The URL of a destination over TLS.
+    pub fn https(&self, name: &str) -> String {
+        format!("https://localhost:{}/proxy/{name}", self.address.port())
+    }
+
+    /// A directory that lives as long as the gateway; `server.map` or `gateway.toml` is in it.
     pub fn scratch(&self) -> &Scratch {
         &self.scratch
     }
@@ -115,7 +131,7 @@ pub struct Client {
     pub process: Process,
     /// Where its first map line listens.
     pub address: SocketAddr,
-    _scratch: Scratch,
+    scratch: Scratch,
 }
 
 impl Client {
@@ -126,13 +142,22 @@ impl Client {
 
     /// Starts it with a map file of this content.
     pub fn with_map(map: &str, flags: &[&str]) -> Client {
+        Client::from_command(Command::new(program("wsgate-client")), map, flags)
+    }
+
+    /// As [`Client::with_map`], with the beginning of the command given: an environment.
+    pub fn from_command(mut command: Command, map: &str, flags: &[&str]) -> Client {
         let scratch = Scratch::new();
         let map = scratch.write("client.map", map);
-        let mut command = Command::new(program("wsgate-client"));
         command.args(["--log-format", "json", "--map", &map]).args(flags);
         let mut process = Process::spawn("wsgate-client", &mut command);
         let address = first_address(&mut process);
-        Client { process, address, _scratch: scratch }
+        Client { process, address, scratch }
+    }
+
+    /// A directory that lives as long as the client; `client.map` is in it.
+    pub fn scratch(&self) -> &Scratch {
+        &self.scratch
     }
 
     /// An application's connection to it.

@@ -60,6 +60,13 @@ impl Sshd {
         command
     }
 
+    /// `ssh` with a program that makes the connection.
+    pub fn ssh_by(&self, proxy_command: &str, remote_command: &str) -> Command {
+        let mut command = self.client("ssh", "-p", self.address);
+        command.args(["-o", &format!("ProxyCommand={proxy_command}"), "far.test", remote_command]);
+        command
+    }
+
     /// `scp` through a tunnel that begins at `address`; the far side is written `127.0.0.1:FILE`.
     pub fn scp(&self, address: SocketAddr, from: &str, to: &str) -> Command {
         let mut command = self.client("scp", "-P", address);
