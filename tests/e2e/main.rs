@@ -5,6 +5,7 @@
 mod address;
 mod attack;
 mod client;
+mod client_flags;
 mod credential;
 mod dev;
 mod drain;
