@@ -12,6 +12,7 @@ mod drain;
 mod dump;
 mod ending;
 mod flags;
+mod forward_proxy;
 mod frames;
 mod house;
 mod idle;
