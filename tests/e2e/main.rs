@@ -26,3 +26,4 @@ mod protected;
 mod refusal;
 mod ssh;
 mod start_server;
+mod stdio;
