@@ -5,7 +5,9 @@
 mod address;
 mod attack;
 mod client;
+mod client_credential;
 mod client_flags;
+mod client_token;
 mod credential;
 mod dev;
 mod drain;
