@@ -4,6 +4,7 @@
 
 mod address;
 mod attack;
+mod check;
 mod client;
 mod client_credential;
 mod client_flags;
