@@ -9,6 +9,7 @@ mod client;
 mod client_credential;
 mod client_flags;
 mod client_token;
+mod config;
 mod credential;
 mod dev;
 mod drain;
