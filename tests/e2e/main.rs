@@ -28,6 +28,7 @@ mod oracle;
 mod origin;
 mod protected;
 mod refusal;
+mod reload;
 mod ssh;
 mod start_server;
 mod stdio;
