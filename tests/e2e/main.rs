@@ -19,6 +19,7 @@ mod flags;
 mod forward_proxy;
 mod frames;
 mod house;
+mod iap;
 mod idle;
 mod integrity;
 mod listening;
