@@ -22,6 +22,7 @@ mod house;
 mod iap;
 mod idle;
 mod integrity;
+mod limits;
 mod listening;
 mod map;
 mod mysql;
