@@ -31,6 +31,7 @@ mod origin;
 mod protected;
 mod refusal;
 mod reload;
+mod server_tls;
 mod ssh;
 mod start_server;
 mod stdio;
