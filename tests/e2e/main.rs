@@ -29,6 +29,7 @@ mod mysql;
 mod oracle;
 mod origin;
 mod protected;
+mod proxy_protocol;
 mod refusal;
 mod reload;
 mod server_tls;
