@@ -4,6 +4,7 @@
 
 mod address;
 mod attack;
+mod audit;
 mod check;
 mod client;
 mod client_credential;
