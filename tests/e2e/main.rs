@@ -24,6 +24,7 @@ mod iap;
 mod idle;
 mod integrity;
 mod limits;
+mod listen_unix;
 mod listening;
 mod map;
 mod mysql;
