@@ -34,6 +34,7 @@ mod protected;
 mod proxy_protocol;
 mod refusal;
 mod reload;
+mod rows;
 mod server_tls;
 mod ssh;
 mod start_server;
