@@ -151,7 +151,7 @@ fn shared(flag: Arg) -> Arg {
 impl Args {
     /// The files that are read again when they change.
     pub fn watched(&self) -> Vec<PathBuf> {
-        let files = [&self.map, &self.ca, &self.client_cert, &self.client_key];
+        let files = [&self.map, &self.ca, &self.client_cert, &self.client_key, &self.private_key];
         files.into_iter().flatten().cloned().collect()
     }
 }
@@ -272,8 +272,8 @@ mod tests {
 
     #[test]
     fn every_file_that_is_reloaded_is_watched() {
-        let args = read("--map m --ca c --client-cert a --client-key k").unwrap();
-        assert_eq!(args.watched(), ["m", "c", "a", "k"].map(PathBuf::from));
+        let args = read("--map m --ca c --client-cert a --client-key k --private-key p").unwrap();
+        assert_eq!(args.watched(), ["m", "c", "a", "k", "p"].map(PathBuf::from));
     }
 
     #[test]

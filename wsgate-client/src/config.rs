@@ -111,7 +111,11 @@ impl Config {
         if gateways.into_iter().any(|gateway| gateway.tls.is_some()) {
             self.tls.ready()?;
         }
+        let key = self.credential.read()?;
         self.tls.reload()?;
+        if let Some(key) = key {
+            self.credential.sign_with(key);
+        }
         Ok(map)
     }
 }

@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use token::PrivateKey;
 use anyhow::Result;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
@@ -127,6 +128,24 @@ impl Credential {
             keeper.bearer(budget).await?;
         }
         Ok(())
+    }
+
+    /// Reads the private key's file again, if there is one; for [`Credential::sign_with`].
+    ///
+    /// # Errors
+    /// If it has no key.
+    pub(crate) fn read(&self) -> Result<Option<PrivateKey>> {
+        match &self.own {
+            Some(Own::Key(signer)) => signer.read().map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Signs with `key` from now on.
+    pub(crate) fn sign_with(&self, key: PrivateKey) {
+        if let Some(Own::Key(signer)) = &self.own {
+            signer.sign_with(key);
+        }
     }
 
     /// The gateway refuses what we sent: the next connection shall have something newer if there is.

@@ -1,11 +1,12 @@
 //! Tokens that are signed with a private key and live a minute.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
+use daemon::reload::Snapshot;
 use http::HeaderValue;
 use serde::Serialize;
 use token::{PrivateKey, SignError};
@@ -24,7 +25,8 @@ const LONGEST_USER: usize = 256;
 /// RSA signature.
 #[derive(Debug)]
 pub(crate) struct Signer {
-    key: PrivateKey,
+    path: PathBuf,
+    key: Snapshot<PrivateKey>,
     user: String,
     latest: Mutex<Option<Signed>>,
 }
@@ -48,11 +50,28 @@ impl Signer {
         if user.is_empty() || user.len() > LONGEST_USER {
             bail!("--private-key-user is empty or longer than {LONGEST_USER} bytes; give a name");
         }
-        let file = || format!("--private-key {}", path.display());
-        let pem = fs::read(path).with_context(file)?;
-        let key = PrivateKey::from_pem(&pem).with_context(file)?;
+        let key = read(path)?;
         tracing::info!(user, algorithm = %key.algorithm().name(), "tokens are signed");
-        Ok(Self { key, user: user.to_owned(), latest: Mutex::new(None) })
+        let (path, key) = (path.to_owned(), Snapshot::new(key));
+        Ok(Self { path, key, user: user.to_owned(), latest: Mutex::new(None) })
+    }
+
+    /// Reads the key's file again; for [`Signer::sign_with`].
+    ///
+    /// # Errors
+    /// If it has no key.
+    pub(crate) fn read(&self) -> Result<PrivateKey> {
+        read(&self.path)
+    }
+
+    /// Signs with `key` from now on.
+    pub(crate) fn sign_with(&self, key: PrivateKey) {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        if key.public().fingerprint() != self.key.load().public().fingerprint() {
+            tracing::info!(user = self.user, algorithm = %key.algorithm().name(), "tokens are signed with another key");
+            self.key.store(key);
+            *latest = None;
+        }
     }
 
     /// `Bearer TOKEN`, valid at `now` and for some time. The lock is held while signing, so that those who
@@ -73,7 +92,7 @@ impl Signer {
     fn sign(&self, now: SystemTime) -> Result<Signed, SourceError> {
         let iat = seconds(now)?;
         let claims = Claims { sub: &self.user, iat, exp: iat + LIFE.as_secs() };
-        let token = self.key.sign(None, &claims)?;
+        let token = self.key.load().sign(None, &claims)?;
         let bearer = bearer(&token).ok_or(SignError::Key)?; // base64url and dots always fit
         Ok(Signed { bearer, issued: now })
     }
@@ -86,6 +105,12 @@ impl Signed {
     }
 }
 
+fn read(path: &Path) -> Result<PrivateKey> {
+    let file = || format!("--private-key {}", path.display());
+    let pem = fs::read(path).with_context(file)?;
+    PrivateKey::from_pem(&pem).with_context(file)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,7 +119,12 @@ mod tests {
 
     fn signer() -> Signer {
         let key = PrivateKey::generate(NewKey::P256).unwrap();
-        Signer { key, user: "alice".into(), latest: Mutex::new(None) }
+        Signer {
+            path: PathBuf::new(),
+            key: Snapshot::new(key),
+            user: "alice".into(),
+            latest: Mutex::new(None),
+        }
     }
 
     #[test]
@@ -103,7 +133,7 @@ mod tests {
         let now = SystemTime::now();
         let value = signer.bearer(now).unwrap();
         let token = token::bearer([value.as_bytes()], Bare::Refuse).unwrap().token;
-        let keys = PublicKey::from_pem(signer.key.public_pem().as_bytes()).unwrap();
+        let keys = PublicKey::from_pem(signer.key.load().public_pem().as_bytes()).unwrap();
         let keys = KeySet::new(vec![Key::from(keys)]).unwrap();
         let verified = verify(token, &keys, &Policy::default(), now).unwrap();
         assert_eq!(verified.subject, "alice");
@@ -122,6 +152,23 @@ mod tests {
         let second = signer.bearer(start + Duration::from_secs(46)).unwrap();
         assert_eq!(second, signer.bearer(start + Duration::from_secs(89)).unwrap());
         assert_ne!(second, signer.bearer(start + Duration::from_secs(44)).unwrap(), "the clock was set back");
+    }
+
+    #[test]
+    fn another_key_signs_the_next_token() {
+        let signer = signer();
+        let start = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let first = signer.bearer(start).unwrap();
+        let same = PrivateKey::from_pem(signer.key.load().to_pem().unwrap().as_bytes()).unwrap();
+        signer.sign_with(same);
+        assert_eq!(signer.bearer(start).unwrap(), first, "the file was touched, the key is the same");
+        signer.sign_with(PrivateKey::generate(NewKey::Ed25519).unwrap());
+        let second = signer.bearer(start).unwrap();
+        assert_ne!(second, first);
+        let key = PublicKey::from_pem(signer.key.load().public_pem().as_bytes()).unwrap();
+        let keys = KeySet::new(vec![Key::from(key)]).unwrap();
+        let token = token::bearer([second.as_bytes()], Bare::Refuse).unwrap().token;
+        assert!(verify(token, &keys, &Policy::default(), start).is_ok());
     }
 
     #[test]
