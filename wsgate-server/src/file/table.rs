@@ -74,7 +74,7 @@ pub enum Together {
 /// Where the keys of the Identity-Aware Proxy come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Jwks {
-    /// `https://…` or `http://…`.
+    /// `https://…`, or `http://…` of this host.
     Url(http::Uri),
     /// Anything else is a path.
     File(PathBuf),
@@ -84,6 +84,13 @@ impl std::str::FromStr for Jwks {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.starts_with("http://") {
+            // It would never be fetched: whoever can change it on the way could let anybody in.
+            let url: https::Url = text.parse().map_err(|error| format!("bad URL {text:?}: {error}"))?;
+            if !url.host.is_loopback() {
+                return Err(format!("{text:?} would be fetched in the clear; write https://"));
+            }
+        }
         if text.starts_with("https://") || text.starts_with("http://") {
             return text.parse().map(Self::Url).map_err(|error| format!("bad URL {text:?}: {error}"));
         }

@@ -256,3 +256,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_key_set_comes_over_tls_or_from_this_host() {
+    for (text, fine) in [
+        ("https://keys.example.com/jwks", true),
+        ("http://127.0.0.1:8080/jwks", true),
+        ("http://localhost/jwks", true),
+        ("http://[::1]/jwks", true),
+        ("http://192.0.2.1/jwks", false),
+        ("http://keys.example.com/jwks", false),
+        ("keys.json", true),
+    ] {
+        assert_eq!(text.parse::<Jwks>().is_ok(), fine, "{text}");
+    }
+}
