@@ -143,8 +143,18 @@ impl Identity {
         }
     }
 
-    pub(crate) fn is_anonymous(&self) -> bool {
-        matches!(self, Self::Anonymous { .. })
+    /// What callers need not prove any more under `next`; `None`: they prove as much, or something else.
+    pub(crate) fn lost_in(&self, next: &Self) -> Option<&'static str> {
+        match (self, next) {
+            (Self::Anonymous { protected: true }, Self::Anonymous { protected: false }) => {
+                Some("anonymous callers would be taken from anywhere")
+            }
+            (Self::Anonymous { .. }, _) => None,
+            (_, Self::Anonymous { .. }) => Some("neither a public key nor an IAP audience is left"),
+            (Self::Both { .. }, Self::Keys(_)) => Some("no IAP audience is left beside the public keys"),
+            (Self::Both { .. }, Self::Iap(_)) => Some("no public key is left beside the IAP audiences"),
+            _ => None,
+        }
     }
 }
 

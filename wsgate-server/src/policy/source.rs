@@ -58,10 +58,8 @@ impl Source {
         let origins = list(&self.args.allowed_origin, &file.allowed_origin);
         let origins = Origins::new(origins)?;
         let identity = self.identity(file, before)?;
-        if identity.is_anonymous() && before.is_some_and(|before| !before.identity.is_anonymous()) {
-            bail!(
-                "neither a public key nor an IAP audience is left; callers turn anonymous only by a restart"
-            );
+        if let Some(lost) = before.and_then(|before| before.identity.lost_in(&identity)) {
+            bail!("{lost}; callers get by with less proof only by a restart");
         }
         Ok(Policy {
             destinations,

@@ -91,7 +91,7 @@ async fn a_reload_replaces_all_or_nothing() {
     for (name, text, says) in [
         ("map.txt", "mysql,127.0.0.3:3306\nssh\n", "map.txt:2"),
         ("w.toml", "map = 'map.txt'\npublic_key = [7]\n", "w.toml:2"),
-        ("w.toml", "map = 'map.txt'\n", "anonymous only by a restart"),
+        ("w.toml", "map = 'map.txt'\n", "neither a public key nor an IAP audience is left"),
         ("key.pem", "no key", "key.pem"),
     ] {
         let path = directory.path().join(name);
@@ -101,6 +101,30 @@ async fn a_reload_replaces_all_or_nothing() {
         assert!(error.contains(says), "{text:?}: {error}");
         assert_eq!(upstream(&config, "mysql").unwrap(), "127.0.0.2:3306");
         fs::write(path, good).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_reload_never_asks_callers_for_less() {
+    // The key of RFC 7517 appendix A.1.
+    const JWKS: &str = r#"{"keys":[{"kty":"EC","crv":"P-256","kid":"1",
+        "x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}"#;
+    const BOTH: &str = "public_key = ['key.pem']\niap_audience = ['a']\niap_jwks = 'jwks.json'\n";
+    for (before, after, says) in [
+        (BOTH, "public_key = ['key.pem']\n", "no IAP audience is left"),
+        (BOTH, "iap_audience = ['a']\niap_jwks = 'jwks.json'\n", "no public key is left"),
+        (BOTH, "map = 'map.txt'\n", "neither a public key nor"),
+        ("map = 'map.txt'\n", "map = 'map.txt'\nallow_anonymous = true\n", "from anywhere"),
+    ] {
+        let directory = directory(before);
+        write(&directory, "jwks.json", JWKS);
+        let mut config = start(&directory, &[]).unwrap();
+        let reload = again(&mut config);
+        write(&directory, "w.toml", after);
+        let error = format!("{:#}", reload.clone().read().await.expect_err(after));
+        assert!(error.contains(says) && error.contains("restart"), "{after:?}: {error}");
+        write(&directory, "w.toml", before);
+        reload.read().await.unwrap();
     }
 }
 
