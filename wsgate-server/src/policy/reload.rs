@@ -79,6 +79,10 @@ impl Again {
 
     fn next(&self) -> Result<Policy> {
         let file = self.source.file()?;
+        if file == File::default() && self.started != file {
+            // Comments alone, or emptied while it was read: its limits and rules shall not go with it.
+            bail!("the configuration file says nothing any more");
+        }
         self.paths.replace(self.source.paths(&file));
         let next = self.source.read(&file, Some(&self.policy.load()))?;
         let fixed = changed(&self.started, &file);

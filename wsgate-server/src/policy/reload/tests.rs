@@ -92,6 +92,7 @@ async fn a_reload_replaces_all_or_nothing() {
         ("map.txt", "mysql,127.0.0.3:3306\nssh\n", "map.txt:2"),
         ("w.toml", "map = 'map.txt'\npublic_key = [7]\n", "w.toml:2"),
         ("w.toml", "map = 'map.txt'\n", "neither a public key nor an IAP audience is left"),
+        ("w.toml", "# to come\n\n", "says nothing any more"),
         ("key.pem", "no key", "key.pem"),
     ] {
         let path = directory.path().join(name);
