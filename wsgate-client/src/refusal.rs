@@ -3,12 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
+use daemon::log::is_hostile;
 use http::header::{self, HeaderMap, HeaderName};
 use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
+use crate::fetch::without_token;
 use crate::retry::Again;
 
 /// Tells that it is the gateway that refuses, and why; other parts of the way answer without it.
@@ -123,8 +125,10 @@ fn location(status: StatusCode, headers: &HeaderMap) -> Option<String> {
     Some(printable(location.split(['?', '#']).next().unwrap_or_default()))
 }
 
+/// Without what looks like a token: something on the way may repeat what it was sent.
 fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(LONGEST_TEXT).collect()
+    let words = text.split(' ').map(without_token).collect::<Vec<_>>().join(" ");
+    words.chars().filter(|c| !is_hostile(*c)).take(LONGEST_TEXT).collect()
 }
 
 #[cfg(test)]
@@ -156,6 +160,13 @@ mod tests {
             (502, "", b"<html>\n<h1>Bad Gateway</h1>", "gateway answered 502 Bad Gateway".into()),
             (500, "", b"\x00\xff\xfe", "gateway answered 500 Internal Server Error".into()),
             (400, "", b"a\x1b[31mb\x07c", "gateway answered 400 Bad Request: a[31mbc".into()),
+            (400, "", "a\u{202e}b\u{9b}c".as_bytes(), "gateway answered 400 Bad Request: abc".into()),
+            (
+                400,
+                "",
+                b"bad header Authorization: Bearer eyJhbGciOiJub25lIn0.e30.c2ln",
+                "gateway answered 400 Bad Request: bad header Authorization: Bearer [token]".into(),
+            ),
             (400, "", cut, format!("gateway answered 400 Bad Request: {}", "é".repeat(LONGEST_TEXT))),
             (
                 302,
