@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use http::HeaderMap;
+use http::header::{self, HeaderMap};
 use https::proxy::ProxyRule;
 use rustls_pki_types::ServerName;
 
@@ -77,6 +77,12 @@ impl Config {
         if work.gateways().any(|gateway| gateway.tls.is_some()) {
             tls.ready()?;
         }
+        let secret = [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE];
+        let gives_secret =
+            !credential.sets().is_empty() || secret.iter().any(|name| headers.contains_key(name));
+        for gateway in work.gateways().filter(|gateway| gives_secret && is_overheard(gateway)) {
+            tracing::warn!(%gateway, "what proves who we are goes over the network in the clear; use https");
+        }
         let proxy = args.proxy.as_ref().map(|text| text.0.as_str());
         let proxies = ProxyRule::new(proxy, environment)?;
         let config = Self {
@@ -139,7 +145,31 @@ impl Work {
     }
 }
 
+/// Whether others see what is sent there.
+fn is_overheard(gateway: &Endpoint) -> bool {
+    gateway.tls.is_none() && !gateway.url.host.is_loopback()
+}
+
 fn server_name(text: String) -> Result<ServerName<'static>> {
     let wrong = || format!("--tls-server-name {text:?} is neither a host name nor an address");
     ServerName::try_from(text.clone()).with_context(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_is_overheard_beyond_this_machine() {
+        for (url, expected) in [
+            ("http://gw.example.com/proxy/db", true),
+            ("ws://10.0.0.1/proxy/db", true),
+            ("http://127.0.0.1:8086/proxy/db", false),
+            ("http://localhost/proxy/db", false),
+            ("https://gw.example.com/proxy/db", false),
+            ("wss://10.0.0.1/proxy/db", false),
+        ] {
+            assert_eq!(is_overheard(&url.parse().unwrap()), expected, "{url}");
+        }
+    }
 }
