@@ -100,7 +100,7 @@ pub struct File {
     /// `--proxy-protocol-in`.
     pub proxy_protocol_in: Option<bool>,
     /// `--trusted-proxy`, each.
-    #[serde(alias = "trusted_proxies", deserialize_with = "text::list")]
+    #[serde(alias = "trusted_proxies", deserialize_with = "text::full_list")]
     pub trusted_proxy: Vec<IpNet>,
     /// `--enable-compression`.
     pub enable_compression: Option<bool>,

@@ -207,6 +207,7 @@ fn errors_name_file_and_line() {
         ("dial_timeout = 10", 1, "expected a string"),
         ("allow_anonymous = 'yes'", 1, "expected a boolean"),
         ("public_key = 'a.pem'", 1, "expected a sequence"),
+        ("trusted_proxy = []", 1, "the list is empty"),
         ("trusted_proxy = [\n'10.0.0.0/8',\n'10.0.0.0/33']", 3, "\"10.0.0.0/33\": invalid"),
         ("allowed_origin = [\n'tools.example.com']", 2, "write https://host"),
         ("allowed_origin = []\nallowed_origins = []", 1, "duplicate field `allowed_origin`"),

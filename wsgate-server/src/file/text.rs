@@ -60,6 +60,19 @@ where
     Ok(texts.into_iter().map(|text| text.0).collect())
 }
 
+/// As [`list`]; an empty one is refused, since it would mean the default and reads like nobody.
+pub(super) fn full_list<'de, T, D>(from: D) -> Result<Vec<T>, D::Error>
+where
+    T: FromStr<Err: Display>,
+    D: Deserializer<'de>,
+{
+    let values = list(from)?;
+    if values.is_empty() {
+        return Err(D::Error::custom("the list is empty; leave it out for the default"));
+    }
+    Ok(values)
+}
+
 pub(super) fn some_list<'de, T, D>(from: D) -> Result<Option<Vec<T>>, D::Error>
 where
     T: FromStr<Err: Display>,
