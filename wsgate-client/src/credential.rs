@@ -9,9 +9,9 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use token::PrivateKey;
 use anyhow::Result;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use token::PrivateKey;
 
 use crate::Args;
 use crate::iap::{self, Environment, Iap};

@@ -75,7 +75,7 @@ async fn a_command_that_fails_ends_the_start_and_later_one_connection() {
     std::fs::write(&map, "127.0.0.1:0,http://gw/\n").unwrap();
     let flags = ["--token-command", "echo sesame; echo no such user >&2; exit 3"];
     let error = format!("{:#}", configured(&map, &flags).unwrap().first_token().await.unwrap_err());
-    assert_eq!(error, "--token-command: the command failed, exit status: 3: no such user");
+    assert_eq!(error, "--token-command: the command failed, exit status: 3; run it by hand to see why");
 
     let gateway = Gateway::new().await;
     let flags = [&flags[..], &["--connect-timeout", "1s"]].concat();
