@@ -276,9 +276,11 @@ allow = [\"*@example.com\"]
 
 #[test]
 fn iap_jwks_is_fetched_in_the_clear_from_loopback_only() {
-    let flags = ["--iap-audience", AUDIENCE, "--iap-jwks", "http://192.0.2.1/jwks"];
-    let gateway = Gateway::start("", &flags);
-    eventually("it says so", || gateway.process.warned("JWK set").then_some(()));
-    assert!(gateway.process.stderr().contains("use https://"), "{}", gateway.process.stderr());
-    assert_eq!(get(gateway.address, "/ready").status, 503);
+    let mut command = std::process::Command::new(e2e::programs::program("wsgate-server"));
+    command.args(["--listen", "127.0.0.1:0", "--iap-audience", AUDIENCE]);
+    command.args(["--iap-jwks", "http://192.0.2.1/jwks"]);
+    let mut process = e2e::process::Process::spawn("wsgate-server", &mut command);
+    let status = process.wait(std::time::Duration::from_secs(10));
+    assert_eq!(status.code(), Some(2), "{}", process.stderr());
+    assert!(process.stderr().contains("write https://"), "{}", process.stderr());
 }
