@@ -16,7 +16,7 @@ use https::fetch::{Client, Limits};
 use https::jwks::{JwksCache, JwksConfig, JwksSource};
 use https::proxy::ProxyRule;
 use https::{ClientFiles, ClientTls};
-use token::{Algorithm, JwkSet, KeySet, MAX_TRIED, Origin, Policy, Refused, Unverified};
+use token::{Algorithm, JwkSet, Key, KeySet, MAX_TRIED, Origin, Policy, Refused, Unverified};
 use tokio_util::sync::CancellationToken;
 
 use super::{Caller, Denied, Known, short};
@@ -121,12 +121,16 @@ pub(super) fn asserted(
     }
     let token = line.to_str().map_err(|_| Denied::Assertion(Refused::Alphabet))?;
     let unverified = Unverified::parse(token).map_err(Denied::Assertion)?;
-    if unverified.kid().is_none() {
-        return Err(Denied::Assertion(Refused::KidMissing));
-    }
+    let kid = unverified.kid().ok_or(Denied::Assertion(Refused::KidMissing))?.to_owned();
     let verified = unverified.verify(keys, policy, now).map_err(Denied::Assertion)?;
     if verified.algorithm != Algorithm::Es256 {
         return Err(Denied::Assertion(Refused::Algorithm));
+    }
+    // A set may have keys without a name, which are tried for any token; here the name decides.
+    let named =
+        |key: &Key| key.kid.as_ref() == Some(&kid) && key.public.fingerprint() == verified.key_fingerprint;
+    if !keys.keys().iter().any(named) {
+        return Err(Denied::Assertion(Refused::NoKey));
     }
     let text = |claim| verified.claims.get(claim).and_then(|value| value.as_str());
     text("aud").ok_or(Denied::Assertion(Refused::Audience))?; // a list of them is not what IAP makes

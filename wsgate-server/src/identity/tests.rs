@@ -92,6 +92,23 @@ fn an_assertion_is_taken_or_refused_for_one_reason() {
 }
 
 #[test]
+fn an_assertion_is_verified_with_the_key_that_it_names() {
+    let [named, nameless] = [(); 2].map(|()| PrivateKey::generate(NewKey::P256).unwrap());
+    let key = |key: &PrivateKey, kid: Option<&str>| Key {
+        kid: kid.map(str::to_owned),
+        ..Key::from(key.public().clone())
+    };
+    let keys = KeySet::new(vec![key(&named, Some("a")), key(&nameless, None)]).unwrap();
+    let no_key = Err(Denied::Assertion(Refused::NoKey));
+    for (signer, kid, expected) in [(&named, "a", Ok(())), (&nameless, "a", no_key), (&nameless, "b", no_key)]
+    {
+        let token = signer.sign(Some(kid), &claims(json!({}))).unwrap();
+        let headers = lines(&[("x-goog-iap-jwt-assertion", &token)]);
+        assert_eq!(iap::asserted(&headers, &keys, &assertions(), now()).map(drop), expected, "{kid}");
+    }
+}
+
+#[test]
 fn there_is_one_assertion_and_no_other_header_is_looked_at() {
     let key = PrivateKey::generate(NewKey::P256).unwrap();
     let keys = set(&[(&key, "a")]);
