@@ -5,7 +5,10 @@
 //!     ▲                                                  │
 //!     └── refresh time, back-off, unknown_kid(), refetch()
 //! ```
+//!
+//! With a [`JwksCopy`] the last good document of a URL outlives the process: the next one begins with it.
 
+mod copy;
 mod keeper;
 mod schedule;
 mod source;
@@ -22,6 +25,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use keeper::Keeper;
 use source::Source;
 
+pub use copy::{JwksCopy, Kept};
 pub use source::JwksSource;
 
 /// What is kept, and how.
@@ -36,6 +40,8 @@ pub struct JwksConfig {
     pub max_stale: Option<Duration>,
     /// [`KeySet::published`]'s limit; usually [`token::MAX_TRIED`]
     pub max_tried: usize,
+    /// Where the last good document is kept, for a set that is fetched; `None`: nowhere
+    pub copy: Option<JwksCopy>,
 }
 
 /// The keys of a JWK set, fetched in the background. Clones are the same cache; the last one that is
@@ -77,13 +83,15 @@ struct Report {
 }
 
 impl JwksCache {
-    /// Starts fetching, in a task of the runtime that this is called in, until `stop` is cancelled.
+    /// Starts fetching, in a task of the runtime that this is called in, until `stop` is cancelled. The keys
+    /// of the copy are there at once, if there is one; it blocks for as long as reading that takes.
     pub fn start(config: JwksConfig, stop: &CancellationToken) -> Self {
-        let JwksConfig { source, refresh, max_stale, max_tried } = config;
-        JwksCache::keep(source, Terms { refresh, max_stale, max_tried }, stop)
+        let JwksConfig { source, refresh, max_stale, max_tried, copy } = config;
+        let copy = if matches!(source, JwksSource::Url(..)) { copy } else { None };
+        JwksCache::keep(source, Terms { refresh, max_stale, max_tried }, copy, stop)
     }
 
-    fn keep(source: impl Source, terms: Terms, stop: &CancellationToken) -> Self {
+    fn keep(source: impl Source, terms: Terms, copy: Option<JwksCopy>, stop: &CancellationToken) -> Self {
         let stop = stop.child_token();
         let shared = Arc::new(Shared {
             keys: watch::Sender::new(None),
@@ -92,7 +100,8 @@ impl JwksCache {
             refetch: Notify::new(),
             max_stale: terms.max_stale,
         });
-        let keeper = Keeper::new(source, terms, shared.clone());
+        let mut keeper = Keeper::new(source, terms, copy, shared.clone());
+        keeper.begin_with_copy();
         tokio::spawn(stop.clone().run_until_cancelled_owned(keeper.run()));
         JwksCache { shared, _fetching: Arc::new(stop.drop_guard()) }
     }
@@ -138,7 +147,7 @@ impl fmt::Debug for JwksCache {
     }
 }
 
-/// [`JwksConfig`] without the source.
+/// [`JwksConfig`] without the source and the copy.
 #[derive(Debug, Clone, Copy)]
 struct Terms {
     refresh: Option<Duration>,

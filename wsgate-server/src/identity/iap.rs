@@ -57,8 +57,8 @@ impl Iap {
                 same.keys.clone()
             }
             None => {
-                let config =
-                    JwksConfig { source: checked, refresh: None, max_stale: None, max_tried: MAX_TRIED };
+                let (max_tried, copy) = (MAX_TRIED, None);
+                let config = JwksConfig { source: checked, refresh: None, max_stale: None, max_tried, copy };
                 JwksCache::start(config, &CancellationToken::new())
             }
         };

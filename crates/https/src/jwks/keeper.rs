@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use token::{JwkSet, KeySet};
+use token::{JwkSet, KeySet, Origin};
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, info, warn};
 
 use super::source::{Document, Source};
-use super::{Shared, Terms, schedule};
+use super::{JwksCopy, Kept, Shared, Terms, schedule};
 
 pub(super) struct Keeper<S> {
     source: S,
@@ -20,19 +20,50 @@ pub(super) struct Keeper<S> {
     bytes: Bytes,
     failures: u32,
     asked: Option<Instant>,
+    copy: Option<JwksCopy>,
+    copy_failed: bool,
 }
 
 impl<S: Source> Keeper<S> {
-    pub(super) fn new(source: S, terms: Terms, shared: Arc<Shared>) -> Self {
-        Keeper { source, terms, shared, bytes: Bytes::new(), failures: 0, asked: None }
+    pub(super) fn new(source: S, terms: Terms, copy: Option<JwksCopy>, shared: Arc<Shared>) -> Self {
+        let bytes = Bytes::new();
+        Keeper { source, terms, shared, bytes, failures: 0, asked: None, copy, copy_failed: false }
+    }
+
+    /// Until the first fetch. A copy that cannot be used is none: the network has the last word.
+    pub(super) fn begin_with_copy(&mut self) {
+        let Some(copy) = self.copy.clone() else { return };
+        let found = copy.read().and_then(|kept| kept.map_or(Ok(()), |kept| self.begin_with(kept)));
+        if let Err(error) = found {
+            let error = format!("{error:#}");
+            warn!(source = %self.source, error, "the copy of the JWK set is not used");
+        }
+    }
+
+    fn begin_with(&mut self, Kept { bytes, age }: Kept) -> Result<()> {
+        // `None`: from before this machine was started, by a clock that only knows the time since.
+        let fetched = Instant::now().checked_sub(age);
+        if self.terms.max_stale.is_some_and(|max| fetched.is_none() || age >= max) {
+            info!(source = %self.source, ?age, "the copy of the JWK set is too old to be used");
+            return Ok(());
+        }
+        let skipped = self.adopt(Document { bytes, max_age: None, origin: Origin::Fetched })?;
+        let mut report = self.shared.report();
+        report.succeeded = fetched;
+        report.skipped = skipped;
+        Ok(())
     }
 
     pub(super) async fn run(mut self) {
         loop {
             self.forget_wishes().await;
             let document = self.source.document().await;
+            let before = self.bytes.clone();
             let wait = match document.and_then(|document| self.take(document)) {
-                Ok(wait) => wait,
+                Ok(wait) => {
+                    self.keep_copy(self.bytes == before).await;
+                    wait
+                }
                 Err(error) => self.fail(&error),
             };
             self.rest(schedule::jitter(wait)).await;
@@ -113,6 +144,24 @@ impl<S: Source> Keeper<S> {
         self.bytes = document.bytes;
         self.shared.keys.send_replace(Some(Arc::new(keys)));
         Ok(set.skipped().len())
+    }
+
+    /// For the next start; nobody waits for it. `unchanged` tells that the copy has this document already,
+    /// unless somebody removed it.
+    async fn keep_copy(&mut self, unchanged: bool) {
+        let Some(copy) = self.copy.clone() else { return };
+        let bytes = self.bytes.clone();
+        let kept = tokio::task::spawn_blocking(move || {
+            if unchanged && copy.confirm().is_ok() { Ok(()) } else { copy.write(&bytes) }
+        });
+        // A blocking task that was not run: the runtime is going away.
+        let Ok(kept) = kept.await else { return };
+        if let Err(error) = &kept
+            && !self.copy_failed
+        {
+            warn!(source = %self.source, %error, "the copy of the JWK set cannot be written");
+        }
+        self.copy_failed = kept.is_err();
     }
 
     /// How long to wait after a failure.

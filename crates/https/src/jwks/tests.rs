@@ -67,10 +67,14 @@ struct Kept {
 }
 
 fn keep(answers: &[Answer], terms: Terms) -> Kept {
+    keep_with(None, answers, terms)
+}
+
+fn keep_with(copy: Option<JwksCopy>, answers: &[Answer], terms: Terms) -> Kept {
     let (sender, asked) = mpsc::unbounded_channel();
     let stop = CancellationToken::new();
     let script = Script { answers: Mutex::new(answers.to_vec().into()), asked: sender };
-    Kept { cache: JwksCache::keep(script, terms, &stop), asked, start: Instant::now(), stop }
+    Kept { cache: JwksCache::keep(script, terms, copy, &stop), asked, start: Instant::now(), stop }
 }
 
 const TERMS: Terms = Terms { refresh: None, max_stale: None, max_tried: 8 };
@@ -231,6 +235,77 @@ async fn only_a_change_is_told() {
     assert!(changes.borrow_and_update().is_none());
     changes.changed().await.unwrap();
     assert_eq!(kept.kids().unwrap(), ["a"]);
+}
+
+/// A copy in a directory of its own, with that in it.
+fn a_copy(directory: &tempfile::TempDir, bytes: &[u8]) -> JwksCopy {
+    let copy = JwksCopy::new(directory.path(), &"https://a.example/jwks".parse().unwrap());
+    copy.write(bytes).unwrap();
+    copy
+}
+
+fn age_by(copy: &JwksCopy, seconds: u64) {
+    let file = std::fs::File::options().write(true).open(copy.path()).unwrap();
+    file.set_modified(std::time::SystemTime::now() - Duration::from_secs(seconds)).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_serves_until_the_first_fetch() {
+    let directory = tempfile::tempdir().unwrap();
+    let copy = a_copy(&directory, &document(&["a"], None).bytes);
+    let mut kept = keep_with(Some(copy.clone()), &[Down("x"), Kids(&["a"]), Kids(&["b"])], TERMS);
+    assert_eq!(kept.kids().unwrap(), ["a"], "at once");
+    let mut changes = kept.cache.subscribe();
+    kept.next().await;
+    assert_eq!((kept.kids().unwrap(), kept.cache.state().last_error), (vec!["a".into()], Some("x".into())));
+    kept.next().await;
+    assert!(!changes.has_changed().unwrap(), "the same document is no change");
+    kept.next().await;
+    changes.changed().await.unwrap();
+    assert_eq!(kept.kids().unwrap(), ["b"]);
+    kept.next().await; // after the copy has been written
+    assert_eq!(copy.read().unwrap().unwrap().bytes, document(&["b"], None).bytes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_is_as_old_as_its_last_fetch() {
+    let directory = tempfile::tempdir().unwrap();
+    let copy = a_copy(&directory, &document(&["a"], None).bytes);
+    let terms = Terms { max_stale: Some(Duration::from_secs(3600)), ..TERMS };
+    age_by(&copy, 3601);
+    assert!(keep_with(Some(copy.clone()), &[Hangs], terms).cache.keys().is_none());
+    age_by(&copy, 3000);
+    let mut kept = keep_with(Some(copy.clone()), &[Hangs], terms);
+    assert!(kept.cache.state().age.unwrap() >= Duration::from_secs(3000));
+    kept.next().await;
+    kept.pass(500).await;
+    assert!(kept.cache.keys().is_some());
+    kept.pass(101).await;
+    assert!(kept.cache.keys().is_none());
+
+    let mut kept = keep_with(Some(copy.clone()), &[Kids(&["a"])], terms);
+    kept.next().await;
+    kept.next().await; // after the copy has been confirmed
+    assert!(copy.read().unwrap().unwrap().age < Duration::from_secs(3000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_copy_that_is_damaged_counts_as_none() {
+    let directory = tempfile::tempdir().unwrap();
+    for bytes in ["", "<html>", "{\"keys\":[", "{\"keys\":7}"] {
+        let copy = a_copy(&directory, bytes.as_bytes());
+        let mut kept = keep_with(Some(copy.clone()), &[Kids(&["a"])], TERMS);
+        assert!(kept.cache.keys().is_none(), "{bytes}");
+        kept.next().await;
+        kept.next().await;
+        assert_eq!(kept.kids().unwrap(), ["a"]);
+        assert_eq!(copy.read().unwrap().unwrap().bytes, document(&["a"], None).bytes);
+    }
+    let nowhere = JwksCopy::new(&directory.path().join("none"), &"https://a.example/".parse().unwrap());
+    let mut kept = keep_with(Some(nowhere), &[Kids(&["a"]), Kids(&["b"])], TERMS);
+    kept.next().await;
+    kept.next().await;
+    assert_eq!(kept.kids().unwrap(), ["b"], "a copy that cannot be written does not matter");
 }
 
 /// Well-formed and authentic: the publisher has withdrawn its keys.

@@ -62,7 +62,7 @@ impl Published {
 }
 
 fn config(source: JwksSource) -> JwksConfig {
-    JwksConfig { source, refresh: None, max_stale: None, max_tried: MAX_TRIED }
+    JwksConfig { source, refresh: None, max_stale: None, max_tried: MAX_TRIED, copy: None }
 }
 
 fn set(keys: &[(&PrivateKey, &str)]) -> String {
