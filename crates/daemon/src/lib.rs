@@ -27,5 +27,7 @@ pub mod listen;
 pub mod log;
 pub mod reload;
 pub mod stop;
+mod text;
 
 pub use go_duration::{GoDuration, InvalidDuration};
+pub use text::Text;

@@ -1,39 +1,12 @@
 //! Values that are written as strings, and numbers with bounds: serde's `deserialize_with`.
 
-use std::fmt::{self, Display};
-use std::marker::PhantomData;
+use std::fmt::Display;
 use std::str::FromStr;
 
-use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use daemon::Text;
+use serde::de::{Deserialize, Deserializer, Error};
 
 use crate::origin::Origins;
-
-/// A value that its own type parses.
-struct Text<T>(T);
-
-/// Parses while serde is at the string and not when it has left it, so that the error has the string's line.
-struct Parse<T>(PhantomData<T>);
-
-impl<'de, T: FromStr<Err: Display>> Deserialize<'de> for Text<T> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_str(Parse(PhantomData))
-    }
-}
-
-impl<T: FromStr<Err: Display>> Visitor<'_> for Parse<T> {
-    type Value = Text<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Text<T>, E> {
-        text.parse().map(Text).map_err(|error: T::Err| match error.to_string() {
-            error if error.contains(text) => E::custom(error),
-            error => E::custom(format_args!("{text:?}: {error}")),
-        })
-    }
-}
 
 pub(super) fn one<'de, T, D>(from: D) -> Result<T, D::Error>
 where
