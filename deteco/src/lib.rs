@@ -19,11 +19,13 @@
 mod cache;
 mod decide;
 mod deny;
+mod file;
 mod identity;
 mod instant;
 mod path;
 mod question;
 mod reason;
+pub mod rules;
 mod ruleset;
 
 pub use cache::Cache;
@@ -33,4 +35,5 @@ pub use identity::Identity;
 pub use path::{MergeSlashes, Prefix, PrefixError, UriPolicy, normalise};
 pub use question::{Lines, Question};
 pub use reason::{Reason, Status};
+pub use rules::{Keeper, Loaded, Rules, RulesOptions};
 pub use ruleset::{Method, Methods, Rule, Ruleset, Service};

@@ -1,0 +1,123 @@
+//! What hinders nothing, and an operator should look at.
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
+
+use token::Key;
+
+use super::plan::Plan;
+use crate::Prefix;
+use crate::file::{Covered, Service};
+
+/// How long before its end a key is told.
+const SOON: Duration = Duration::from_secs(30 * 86_400);
+
+/// At `now`, in the order of the file.
+pub(super) fn of(plan: &Plan, now: SystemTime) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (service, draft) in plan.file.services.iter().zip(&plan.drafts) {
+        let say = |what: String| format!("{}: {what}", draft.place);
+        warnings.extend(paths(service.get_ref()).into_iter().map(say));
+        for fact in &draft.keys {
+            warnings.extend(validity(&fact.key, now).map(|what| say(format!("{}: {what}", fact.from))));
+        }
+    }
+    warnings.extend(shared_keys(plan));
+    warnings
+}
+
+/// Each with the lists it is in: those of `paths` first, with any method.
+fn paths(service: &Service) -> Vec<String> {
+    let any = service.paths.iter().enumerate().map(|(index, path)| (format!("paths[{index}]"), path, true));
+    let listed = service.rules.iter().enumerate();
+    let listed = listed.map(|(index, rule)| (format!("rule[{index}]"), &rule.get_ref().path, false));
+    let mut known: Vec<(String, &Prefix, bool)> = Vec::new();
+    let mut warnings = Vec::new();
+    for (name, path, is_any) in any.chain(listed) {
+        let covered = &path.get_ref().0;
+        warnings.extend(spelling(covered).map(|what| format!("{name}: {what}")));
+        if let Some((first, prefix, _)) =
+            known.iter().find(|(_, prefix, any)| covers(prefix, *any, covered, is_any))
+        {
+            let (written, prefix) = (&covered.written, prefix.as_str());
+            warnings
+                .push(format!("{name}: {written:?} adds nothing, {first} has {prefix} already; remove one"));
+        }
+        known.push((name, &covered.prefix, is_any));
+    }
+    warnings
+}
+
+/// Whether a path that is known allows all that another one does. Two rules for one path may have other methods.
+fn covers(known: &Prefix, known_is_any: bool, covered: &Covered, is_any: bool) -> bool {
+    let (known, path) = (known.as_str(), covered.prefix.as_str());
+    let below =
+        known == "/" || path == known || path.strip_prefix(known).is_some_and(|rest| rest.starts_with('/'));
+    known_is_any && below || (known == path && !known_is_any && is_any)
+}
+
+fn spelling(covered: &Covered) -> Option<String> {
+    let (written, prefix) = (&covered.written, covered.prefix.as_str());
+    if prefix == "/" {
+        return Some(format!("{written:?} is everything"));
+    }
+    if !written.starts_with('/') {
+        return Some(format!("{written:?} is taken as {prefix:?}; write it so"));
+    }
+    let star = written.contains('*');
+    star.then(|| format!("{written:?}: a * is a letter like any other; a path covers what is below it"))
+}
+
+fn validity(key: &Key, now: SystemTime) -> Option<String> {
+    let (from, to) = (key.not_before.map(daemon::log::utc), key.not_after.map(daemon::log::utc));
+    match (key.not_before, key.not_after) {
+        (_, Some(end)) if end < now => Some(format!("the key is inactive since {}; replace it", to?)),
+        (Some(start), _) if now < start => Some(format!("the key is inactive until {}", from?)),
+        (_, Some(end)) if end.duration_since(now).is_ok_and(|left| left <= SOON) => {
+            Some(format!("the key ends on {}; replace it before", to?))
+        }
+        _ => None,
+    }
+}
+
+/// Whoever holds such a key chooses which service to be.
+fn shared_keys(plan: &Plan) -> Vec<String> {
+    let mut first: HashMap<&str, (&str, &str)> = HashMap::new();
+    let mut warnings = Vec::new();
+    for draft in &plan.drafts {
+        for fact in &draft.keys {
+            let (id, from) = *first.entry(fact.key.public.fingerprint()).or_insert((&draft.id, &fact.from));
+            if id != draft.id {
+                let also = if plan.file.audience.0.is_empty() {
+                    "; and without audience a token of it for anything else is taken"
+                } else {
+                    ""
+                };
+                let place = &draft.place;
+                warnings.push(format!(
+                    "{place}: {}: the same key as {from} of {id:?}: its holder may be either{also}",
+                    fact.from
+                ));
+            }
+        }
+    }
+    warnings
+}
+
+/// What only nginx can make true: worth a look with `check`, and not at every start.
+pub(super) fn of_nginx(plan: &Plan) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (service, draft) in plan.file.services.iter().zip(&plan.drafts) {
+        let service = service.get_ref();
+        let only_if = |what, header| {
+            format!("{}: {what} only if nginx sets {header}; see deteco nginx-conf", draft.place)
+        };
+        if !service.rules.is_empty() {
+            warnings.push(only_if("methods hold", "X-Original-Method"));
+        }
+        if !service.scopes.is_empty() {
+            warnings.push(only_if("scopes hold", "X-Deteco-Scope"));
+        }
+    }
+    warnings
+}
