@@ -17,6 +17,7 @@
 //! steps of the same code.
 
 mod cache;
+pub mod check;
 mod decide;
 mod deny;
 mod file;
@@ -29,6 +30,7 @@ pub mod rules;
 mod ruleset;
 
 pub use cache::Cache;
+pub use check::{CheckArgs, Checked, check};
 pub use decide::{Decision, decide};
 pub use deny::{DenyList, DenyListError};
 pub use identity::Identity;
