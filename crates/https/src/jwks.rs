@@ -17,6 +17,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use token::KeySet;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -78,6 +79,8 @@ struct Shared {
 #[derive(Default)]
 struct Report {
     succeeded: Option<Instant>,
+    /// What the keys were read from
+    document: Bytes,
     skipped: usize,
     last_error: Option<String>,
 }
@@ -86,12 +89,18 @@ impl JwksCache {
     /// Starts fetching, in a task of the runtime that this is called in, until `stop` is cancelled. The keys
     /// of the copy are there at once, if there is one; it blocks for as long as reading that takes.
     pub fn start(config: JwksConfig, stop: &CancellationToken) -> Self {
-        let JwksConfig { source, refresh, max_stale, max_tried, copy } = config;
-        let copy = if matches!(source, JwksSource::Url(..)) { copy } else { None };
-        JwksCache::keep(source, Terms { refresh, max_stale, max_tried }, copy, stop)
+        JwksCache::start_after(None, config, stop)
     }
 
-    fn keep(source: impl Source, terms: Terms, copy: Option<JwksCopy>, stop: &CancellationToken) -> Self {
+    /// The same for other terms than before: it begins with what `before` has fetched last of that source.
+    pub fn start_after(before: Option<&JwksCache>, config: JwksConfig, stop: &CancellationToken) -> Self {
+        let JwksConfig { source, refresh, max_stale, max_tried, copy } = config;
+        let copy = if matches!(source, JwksSource::Url(..)) { copy } else { None };
+        let begin = Begin { before: before.and_then(JwksCache::last), copy };
+        JwksCache::keep(source, Terms { refresh, max_stale, max_tried }, begin, stop)
+    }
+
+    fn keep(source: impl Source, terms: Terms, begin: Begin, stop: &CancellationToken) -> Self {
         let stop = stop.child_token();
         let shared = Arc::new(Shared {
             keys: watch::Sender::new(None),
@@ -100,8 +109,8 @@ impl JwksCache {
             refetch: Notify::new(),
             max_stale: terms.max_stale,
         });
-        let mut keeper = Keeper::new(source, terms, copy, shared.clone());
-        keeper.begin_with_copy();
+        let mut keeper = Keeper::new(source, terms, begin.copy, shared.clone());
+        keeper.begin(begin.before);
         tokio::spawn(stop.clone().run_until_cancelled_owned(keeper.run()));
         JwksCache { shared, _fetching: Arc::new(stop.drop_guard()) }
     }
@@ -128,6 +137,12 @@ impl JwksCache {
         self.shared.refetch.notify_one();
     }
 
+    /// The last good document.
+    fn last(&self) -> Option<Kept> {
+        let report = self.shared.report();
+        Some(Kept { age: report.succeeded?.elapsed(), bytes: report.document.clone() })
+    }
+
     /// How the cache is doing.
     pub fn state(&self) -> JwksState {
         let keys = self.keys().map(|keys| keys.keys().len());
@@ -145,6 +160,14 @@ impl fmt::Debug for JwksCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "JwksCache({:?})", self.state())
     }
+}
+
+/// What there is before the first fetch; the first one counts.
+#[derive(Debug, Default)]
+struct Begin {
+    before: Option<Kept>,
+    /// Written at each success
+    copy: Option<JwksCopy>,
 }
 
 /// [`JwksConfig`] without the source and the copy.

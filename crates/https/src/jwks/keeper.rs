@@ -16,8 +16,6 @@ pub(super) struct Keeper<S> {
     source: S,
     terms: Terms,
     shared: Arc<Shared>,
-    /// What the keys were read from
-    bytes: Bytes,
     failures: u32,
     asked: Option<Instant>,
     copy: Option<JwksCopy>,
@@ -26,15 +24,17 @@ pub(super) struct Keeper<S> {
 
 impl<S: Source> Keeper<S> {
     pub(super) fn new(source: S, terms: Terms, copy: Option<JwksCopy>, shared: Arc<Shared>) -> Self {
-        let bytes = Bytes::new();
-        Keeper { source, terms, shared, bytes, failures: 0, asked: None, copy, copy_failed: false }
+        Keeper { source, terms, shared, failures: 0, asked: None, copy, copy_failed: false }
     }
 
-    /// Until the first fetch. A copy that cannot be used is none: the network has the last word.
-    pub(super) fn begin_with_copy(&mut self) {
-        let Some(copy) = self.copy.clone() else { return };
-        let found = copy.read().and_then(|kept| kept.map_or(Ok(()), |kept| self.begin_with(kept)));
-        if let Err(error) = found {
+    /// Until the first fetch, with what was fetched before, else with the copy. What cannot be used counts as
+    /// none: the network has the last word.
+    pub(super) fn begin(&mut self, before: Option<Kept>) {
+        let kept = match (before, &self.copy) {
+            (None, Some(copy)) => copy.read(),
+            (before, _) => Ok(before),
+        };
+        if let Err(error) = kept.and_then(|kept| kept.map_or(Ok(()), |kept| self.begin_with(kept))) {
             let error = format!("{error:#}");
             warn!(source = %self.source, error, "the copy of the JWK set is not used");
         }
@@ -58,10 +58,10 @@ impl<S: Source> Keeper<S> {
         loop {
             self.forget_wishes().await;
             let document = self.source.document().await;
-            let before = self.bytes.clone();
+            let before = self.bytes();
             let wait = match document.and_then(|document| self.take(document)) {
                 Ok(wait) => {
-                    self.keep_copy(self.bytes == before).await;
+                    self.keep_copy(self.bytes() == before).await;
                     wait
                 }
                 Err(error) => self.fail(&error),
@@ -111,6 +111,11 @@ impl<S: Source> Keeper<S> {
         self.shared.keys.send_replace(None);
     }
 
+    /// What the keys were read from.
+    fn bytes(&self) -> Bytes {
+        self.shared.report().document.clone()
+    }
+
     fn has_keys(&self) -> bool {
         self.shared.keys.borrow().is_some()
     }
@@ -118,7 +123,7 @@ impl<S: Source> Keeper<S> {
     /// How long to wait after a success.
     fn take(&mut self, document: Document) -> Result<Duration> {
         let wait = schedule::refresh(self.terms.refresh, document.max_age);
-        let same = self.has_keys() && self.bytes == document.bytes;
+        let same = self.has_keys() && self.bytes() == document.bytes;
         let skipped = if same { None } else { Some(self.adopt(document)?) };
         self.failures = 0;
         let mut report = self.shared.report();
@@ -141,7 +146,7 @@ impl<S: Source> Keeper<S> {
             warn!(source = %self.source, "the JWK set has no key that can be used: every token is refused");
         }
         info!(source = %self.source, keys = keys.keys().len(), "the keys of the JWK set are new");
-        self.bytes = document.bytes;
+        self.shared.report().document = document.bytes;
         self.shared.keys.send_replace(Some(Arc::new(keys)));
         Ok(set.skipped().len())
     }
@@ -150,7 +155,7 @@ impl<S: Source> Keeper<S> {
     /// unless somebody removed it.
     async fn keep_copy(&mut self, unchanged: bool) {
         let Some(copy) = self.copy.clone() else { return };
-        let bytes = self.bytes.clone();
+        let bytes = self.bytes();
         let kept = tokio::task::spawn_blocking(move || {
             if unchanged && copy.confirm().is_ok() { Ok(()) } else { copy.write(&bytes) }
         });

@@ -67,14 +67,18 @@ struct Kept {
 }
 
 fn keep(answers: &[Answer], terms: Terms) -> Kept {
-    keep_with(None, answers, terms)
+    begin(Begin::default(), answers, terms)
 }
 
 fn keep_with(copy: Option<JwksCopy>, answers: &[Answer], terms: Terms) -> Kept {
+    begin(Begin { copy, before: None }, answers, terms)
+}
+
+fn begin(begin: Begin, answers: &[Answer], terms: Terms) -> Kept {
     let (sender, asked) = mpsc::unbounded_channel();
     let stop = CancellationToken::new();
     let script = Script { answers: Mutex::new(answers.to_vec().into()), asked: sender };
-    Kept { cache: JwksCache::keep(script, terms, copy, &stop), asked, start: Instant::now(), stop }
+    Kept { cache: JwksCache::keep(script, terms, begin, &stop), asked, start: Instant::now(), stop }
 }
 
 const TERMS: Terms = Terms { refresh: None, max_stale: None, max_tried: 8 };
@@ -306,6 +310,24 @@ async fn a_copy_that_is_damaged_counts_as_none() {
     kept.next().await;
     kept.next().await;
     assert_eq!(kept.kids().unwrap(), ["b"], "a copy that cannot be written does not matter");
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_terms_begin_with_what_was_fetched_last() {
+    let mut first = keep(&[Kids(&["a"]), Hangs], TERMS);
+    assert!(first.cache.last().is_none());
+    first.next().await;
+    first.pass(600).await;
+    for (max_stale, expected) in
+        [(None, Some(vec!["a".to_owned()])), (Some(600), None), (Some(2400), Some(vec!["a".to_owned()]))]
+    {
+        let terms = Terms { max_stale: max_stale.map(Duration::from_secs), ..TERMS };
+        let mut next = begin(Begin { before: first.cache.last(), copy: None }, &[Hangs], terms);
+        assert_eq!(next.kids(), expected, "{max_stale:?}");
+        next.next().await;
+        next.pass(600).await;
+        assert_eq!(next.kids(), expected.filter(|_| max_stale.is_none()), "its age goes on");
+    }
 }
 
 /// Well-formed and authentic: the publisher has withdrawn its keys.
