@@ -15,6 +15,7 @@
 //! is an error, and every error names file and line. A relative path is relative to the file.
 
 mod header;
+mod jwks;
 mod key;
 mod moment;
 mod place;
@@ -34,9 +35,10 @@ use toml::Spanned;
 
 use crate::UriPolicy;
 
+pub(crate) use jwks::{JwksPlace, Published};
 pub(crate) use key::{Key, KeySource};
 pub(crate) use place::{Source, Wrong};
-pub(crate) use service::{Covered, JwksPlace, Published, Service};
+pub(crate) use service::{Covered, Service};
 use text::{Full, Names};
 
 /// How many keys a token may have us try.

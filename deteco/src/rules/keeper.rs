@@ -155,7 +155,7 @@ impl State {
 
     fn adopted(&self, draft: &Draft) -> Option<&Arc<KeySet>> {
         let (published, keys) = self.adopted.get(&draft.id)?;
-        (Some(published) == draft.published.as_ref()).then_some(keys)
+        draft.published.as_ref().is_some_and(|own| own.is_of(published)).then_some(keys)
     }
 
     fn ruleset(&mut self) -> Ruleset {

@@ -69,8 +69,8 @@ impl Sets {
         Sets { kept: Vec::new(), changed, _fetching: stop.clone().drop_guard(), stop }
     }
 
-    /// Goes on with those that stay as they are, keys and all; starts the others, and ends what is no longer
-    /// wanted. Inside a tokio runtime; blocks for as long as reading files takes.
+    /// Goes on with those that stay as they are, keys and all; starts the others, with the keys of now if only
+    /// their terms are new, and ends what is no longer wanted. Inside a tokio runtime; blocks for as long as reading files takes.
     pub(super) fn adopt(&mut self, prepared: &[Prepared]) {
         let next = prepared.iter().map(|wanted| match self.find(wanted) {
             Some((kept, cache)) => {
@@ -91,7 +91,9 @@ impl Sets {
     }
 
     fn start(&self, wanted: &Prepared) -> JwksCache {
-        let cache = JwksCache::start(wanted.config(), &self.stop);
+        let before = self.kept.iter().find(|(kept, _)| kept.published.is_of(&wanted.published));
+        let before = before.map(|(_, cache)| cache);
+        let cache = JwksCache::start_after(before, wanted.config(), &self.stop);
         let (mut keys, changed) = (cache.subscribe(), self.changed.clone());
         tokio::spawn(async move {
             while keys.changed().await.is_ok() {

@@ -156,6 +156,12 @@ async fn published_keys_come_and_go_and_outlive_reloads() {
     again(&shared, &now).await.unwrap();
     assert_eq!(kids(&now.load(), "a"), ["-", "p1", "p2"]);
 
+    scene.write("d.toml", &service("a", &[&own], &format!("{url}\nrefresh = '2m'")));
+    publisher.publish(jwks(&[Some("p3")]));
+    shared.reload(&now).unwrap(); // nothing is awaited, so nothing is fetched yet
+    assert_eq!(kids(&now.load(), "a"), ["-", "p1", "p2"], "other terms leave no gap");
+    eventually("they are fetched anew", || kids(&now.load(), "a") == ["-", "p3"]).await;
+
     publisher.publish(jwks(&[]));
     refetch();
     eventually("the keys are withdrawn", || kids(&now.load(), "a") == ["-"]).await;
