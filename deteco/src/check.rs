@@ -39,8 +39,8 @@ pub struct Checked {
 ///
 /// # Errors
 /// What would hinder a start, as `FILE:LINE: what`.
-pub fn check(args: CheckArgs) -> Result<Checked> {
-    let CheckArgs { conf, state_dir } = args;
+pub fn check(args: &CheckArgs) -> Result<Checked> {
+    let CheckArgs { conf, state_dir } = args.clone();
     let name = conf.display().to_string();
     let loaded = load(&RulesOptions { conf, freshness: None, cache_size: 0, state_dir })?;
     let report = Report { name: &name, loaded: &loaded, now: SystemTime::now() }.to_string();

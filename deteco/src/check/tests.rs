@@ -2,7 +2,7 @@ use super::*;
 use crate::rules::tests::{CERTIFICATE, Scene, WEAK, pem, service};
 
 fn checked(scene: &Scene) -> Result<Checked> {
-    check(CheckArgs { conf: scene.path("d.toml"), state_dir: None })
+    check(&CheckArgs { conf: scene.path("d.toml"), state_dir: None })
 }
 
 #[test]
