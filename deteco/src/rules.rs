@@ -20,6 +20,8 @@ mod plan;
 mod sets;
 mod warnings;
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -87,13 +89,14 @@ fn watched(options: &RulesOptions, file: &File) -> Vec<PathBuf> {
     paths
 }
 
+/// Whoever may write there can put a set of keys in it.
 fn check_state_dir(options: &RulesOptions) -> Result<()> {
     let Some(directory) = &options.state_dir else { return Ok(()) };
-    let directory = directory.display();
-    ensure!(
-        options.state_dir.as_ref().is_some_and(|d| d.is_dir()),
-        "--state-dir {directory}: no directory; create it"
-    );
+    let name = directory.display();
+    let about = fs::metadata(directory).ok().filter(|about| about.is_dir());
+    let about = about.with_context(|| format!("--state-dir {name}: no directory; create it"))?;
+    let foreign = about.mode() & 0o022 != 0;
+    ensure!(!foreign, "--state-dir {name}: others may write it, and so let anybody in; chmod go-w {name}");
     Ok(())
 }
 

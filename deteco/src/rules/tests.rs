@@ -1,4 +1,5 @@
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -185,14 +186,25 @@ fn a_bad_key_is_named() {
 }
 
 #[test]
-fn the_state_directory_must_be_there() {
+fn the_state_directory_must_be_there_and_ours() {
     let scene = Scene::new(&service("a", &[&pem()], ""));
-    let state_dir = Some(scene.path("none"));
-    let error = load(&RulesOptions { state_dir, ..scene.options() }).unwrap_err().to_string();
+    let state_dir = scene.path("state");
+    let options = RulesOptions { state_dir: Some(state_dir.clone()), ..scene.options() };
+    let error = load(&options).unwrap_err().to_string();
     assert!(
-        error.starts_with("--state-dir /") && error.ends_with("/none: no directory; create it"),
+        error.starts_with("--state-dir /") && error.ends_with("/state: no directory; create it"),
         "{error}"
     );
+    fs::create_dir(&state_dir).unwrap();
+    for (mode, fine) in [(0o700, true), (0o755, true), (0o770, false), (0o1777, false)] {
+        fs::set_permissions(&state_dir, fs::Permissions::from_mode(mode)).unwrap();
+        let error = load(&options).err().map(|error| error.to_string()).unwrap_or_default();
+        assert_eq!(error.is_empty(), fine, "{mode:o}");
+        assert!(
+            fine || error.contains("others may write it, and so let anybody in; chmod go-w /"),
+            "{error}"
+        );
+    }
 }
 
 #[test]
