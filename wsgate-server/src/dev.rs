@@ -12,13 +12,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use daemon::listen::ListenAddr;
+use daemon::sockets::Sockets;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use relay::Address;
 use tempfile::TempDir;
 use token::{NewKey, PrivateKey, PublicKey};
 
 use crate::config::{Config, is_loopback};
-use crate::sockets::Sockets;
 
 /// The key pair, in a directory that is removed at the end.
 #[derive(Debug)]

@@ -41,7 +41,6 @@ mod refusal;
 pub mod rules;
 mod run;
 mod session;
-mod sockets;
 mod stream;
 mod upgrade;
 
@@ -52,4 +51,3 @@ pub use dev::Dev;
 pub use edge::Edge;
 pub use proxies::Proxies;
 pub use run::run;
-pub use sockets::Sockets;

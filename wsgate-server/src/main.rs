@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use daemon::argv::{self, Dash};
 use daemon::exit::{Failure, Stage};
+use daemon::sockets::Sockets;
 use daemon::stop::Stop;
-use wsgate_server::{Args, Config, Dev, Sockets, run};
+use wsgate_server::{Args, Config, Dev, run};
 
 fn main() -> ExitCode {
     let args: Args = match argv::parse(std::env::args_os(), Dash::Single) {

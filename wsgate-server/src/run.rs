@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use daemon::accept::{self, Accepted, Stream};
+use daemon::sockets::Sockets;
 use daemon::stop::Stop;
 use relay::Socket;
 use tokio::sync::{Notify, Semaphore};
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::limits::Tally;
-use crate::{Config, Sockets, connection};
+use crate::{Config, connection};
 
 /// What connections get to write their last answer when all tunnels have ended.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);

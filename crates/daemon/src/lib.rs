@@ -8,7 +8,7 @@
 //! argv::parse ─► log::init ─► limits::raise_descriptors
 //!                   │
 //!                   ▼
-//!    inherit::from_process, else listen::bind ─► Listener ─► accept::serve ─► Accepted ─► your task
+//!    sockets::Sockets: inherited, else bound ─► Listener ─► accept::serve ─► Accepted ─► your task
 //!                                                                ▲                          │
 //!    SIGTERM, SIGINT ─► stop::Stop ─── draining ─────────────────┴── now ───────────────────┤
 //!                           │                                                               │
@@ -26,6 +26,7 @@ pub mod limits;
 pub mod listen;
 pub mod log;
 pub mod reload;
+pub mod sockets;
 pub mod stop;
 mod text;
 

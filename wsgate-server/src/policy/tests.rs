@@ -3,6 +3,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
+use daemon::sockets::Sockets;
 use daemon::stop::Stop;
 use serde_json::{Value, json};
 use token::{NewKey, PrivateKey};
@@ -12,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::*;
 use crate::file::File;
 use crate::rules::Bare;
-use crate::{Args, Config, Sockets};
+use crate::{Args, Config};
 
 const FILE: &str = "max_connections_per_user = 3\n\
     [[destination]]\nname = 'open'\nupstream = 'h:1'\n\

@@ -6,12 +6,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use daemon::argv::{self, Dash};
+use daemon::sockets::Sockets;
 use daemon::stop::Stop;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
-use wsgate_server::{Args, Config, Sockets, run};
+use wsgate_server::{Args, Config, run};
 
 pub(crate) struct Gateway {
     pub(crate) address: Option<SocketAddr>,

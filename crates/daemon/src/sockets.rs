@@ -1,8 +1,9 @@
-//! The sockets that the gateway listens on: inherited, or its own.
+//! The sockets that a program listens on: inherited, or its own.
 
 use anyhow::Result;
-use daemon::inherit;
-use daemon::listen::{self, ListenAddr, Listener};
+
+use crate::inherit;
+use crate::listen::{self, ListenAddr, Listener};
 
 /// Listening sockets, and where they come from: that decides how a shutdown goes.
 #[derive(Debug)]
@@ -14,7 +15,8 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// Takes the inherited sockets, all of them, or binds `address` if there are none. Logs each.
+    /// Takes the inherited sockets, all of them, or binds `address` if there are none. Logs each. Must be called
+    /// inside a tokio runtime.
     ///
     /// # Errors
     /// A malformed announcement, or an address that cannot be bound.
