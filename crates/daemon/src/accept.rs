@@ -1,7 +1,9 @@
 //! The accept loop: it cannot fail, and it never waits for a peer.
 
+mod backlog;
 mod peer;
 mod shortage;
+mod tune;
 
 use std::io;
 use std::time::Instant;
@@ -16,7 +18,7 @@ use shortage::Shortage;
 /// A connection, and who made it.
 #[derive(Debug)]
 pub struct Accepted {
-    /// The connection. Its socket is as the kernel made it: no keep-alive, no TCP_NODELAY.
+    /// The connection. Its socket is as the kernel made it: no keep-alive, no TCP_NODELAY; see [`Stream::tune`].
     pub stream: Stream,
     /// The other end.
     pub peer: Peer,
@@ -37,18 +39,34 @@ pub enum Stream {
 /// deadline. An error of one connection is its own; a lack of descriptors or memory is logged, waited out
 /// (10 ms, doubling to 1 s) and survived, while the kernel keeps the connections in its backlog.
 pub async fn serve(listener: Listener, stop: CancellationToken, mut on: impl FnMut(Accepted)) {
+    until(&listener, &stop, &mut on).await;
+}
+
+/// As [`serve`], but what waits in the backlog when `stop` is cancelled is handed over too, before the
+/// listener is closed. For a socket of our own: nobody else would ever accept those connections, and closing it
+/// resets them.
+pub async fn serve_out(listener: Listener, stop: CancellationToken, mut on: impl FnMut(Accepted)) {
+    until(&listener, &stop, &mut on).await;
+    let mut shortage = Shortage::new(listener.to_string());
+    loop {
+        match backlog::next(&listener) {
+            Ok(None) => return,
+            Ok(Some(accepted)) => on(accepted),
+            Err(error) => wait_out(&mut shortage, error).await,
+        }
+    }
+}
+
+async fn until(listener: &Listener, stop: &CancellationToken, on: &mut impl FnMut(Accepted)) {
     let accepting = async {
         let mut shortage = Shortage::new(listener.to_string());
         loop {
-            match accept(&listener).await {
+            match accept(listener).await {
                 Ok(accepted) => {
                     shortage.is_over();
                     on(accepted);
                 }
-                Err(error) if of_one_connection(&error) => {
-                    tracing::debug!(listener = shortage.listener(), %error, "a connection ended before it was accepted");
-                }
-                Err(error) => tokio::time::sleep(shortage.goes_on(&error, Instant::now())).await,
+                Err(error) => wait_out(&mut shortage, error).await,
             }
         }
     };
@@ -57,6 +75,14 @@ pub async fn serve(listener: Listener, stop: CancellationToken, mut on: impl FnM
         biased;
         () = stop.cancelled() => {}
         () = accepting => {}
+    }
+}
+
+async fn wait_out(shortage: &mut Shortage, error: io::Error) {
+    if of_one_connection(&error) {
+        tracing::debug!(listener = shortage.listener(), %error, "a connection ended before it was accepted");
+    } else {
+        tokio::time::sleep(shortage.goes_on(&error, Instant::now())).await;
     }
 }
 

@@ -41,6 +41,48 @@ async fn accepts_on_a_unix_socket_and_removes_it() {
     assert!(!path.exists());
 }
 
+#[tokio::test]
+async fn the_backlog_is_served_out() {
+    let unix = std::env::temp_dir().join(format!("daemon-backlog-{}", std::process::id()));
+    for address in ["127.0.0.1:0", &format!("unix:{}", unix.display())] {
+        let listener = listening(address).await;
+        let mut callers = Vec::new();
+        for _ in 0..3 {
+            // The kernel makes connections without us; nobody has accepted them, and tokio has not heard of them.
+            match &listener {
+                Listener::Tcp(socket) => {
+                    let address = socket.local_addr().unwrap();
+                    callers.push(std::os::fd::OwnedFd::from(std::net::TcpStream::connect(address).unwrap()));
+                }
+                Listener::Unix(_) => {
+                    callers.push(std::os::unix::net::UnixStream::connect(&unix).unwrap().into());
+                }
+            }
+        }
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let mut accepted = Vec::new();
+        serve_out(listener, stop, |a| accepted.push(a)).await;
+        assert_eq!(accepted.len(), 3, "{address}");
+        assert!(accepted.iter().all(|a| matches!(a.peer, Peer::Unix) == matches!(a.stream, Stream::Unix(_))));
+    }
+}
+
+#[tokio::test]
+async fn a_tuned_socket_finds_dead_peers_and_does_not_wait_for_more() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let stream = Stream::Tcp(stream);
+    stream.tune();
+    let Stream::Tcp(stream) = &stream else { unreachable!() };
+    let options = socket2::SockRef::from(stream);
+    assert!(options.tcp_nodelay().unwrap() && options.keepalive().unwrap());
+    let seconds = std::time::Duration::from_secs(15);
+    assert_eq!(options.tcp_keepalive_time().unwrap(), seconds);
+    assert_eq!(options.tcp_keepalive_interval().unwrap(), seconds);
+    assert_eq!(options.tcp_keepalive_retries().unwrap(), 9);
+}
+
 /// Descriptors belong to the whole process, so it is done in one of its own: this test binary again.
 #[test]
 fn survives_a_lack_of_descriptors() {
