@@ -1,0 +1,56 @@
+//! From a request to its answer.
+
+use std::time::{Instant, SystemTime};
+
+use daemon::accept::Peer;
+use http::StatusCode;
+use http::header::{AUTHORIZATION, AsHeaderName, HeaderMap, HeaderName};
+use http::request::Parts;
+
+use crate::answer::{self, Answer};
+use crate::decision_log::Asked;
+use crate::gate::Gate;
+use crate::{Lines, Question, decide};
+
+static X_ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
+static X_ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
+static X_DETECO_SCOPE: HeaderName = HeaderName::from_static("x-deteco-scope");
+static X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+
+/// Answers the request with this head, which was complete at `begun`. Nothing here waits.
+pub(crate) fn answer(gate: &Gate, head: Parts, peer: Peer, begun: Instant) -> Answer {
+    match head.uri.path() {
+        path if path == gate.config.auth_path.as_str() => auth(gate, head, peer, begun),
+        "/" | "/live" => answer::plain(StatusCode::OK, "OK\n"),
+        "/ready" => match gate.ready() {
+            Ok(()) => answer::plain(StatusCode::OK, "OK\n"),
+            Err(why) => answer::plain(StatusCode::SERVICE_UNAVAILABLE, why.text()),
+        },
+        _ => answer::plain(StatusCode::NOT_FOUND, "not found\n"),
+    }
+}
+
+fn auth(gate: &Gate, head: Parts, peer: Peer, begun: Instant) -> Answer {
+    let (rules, now) = (gate.rules.load(), SystemTime::now());
+    let question = question(&head.headers);
+    let decision = decide(&question, &rules, now);
+    if let Some(set) = &decision.refetch {
+        set.unknown_kid();
+    }
+    let real_ip = lines(&head.headers, &X_REAL_IP);
+    gate.log.write(&decision, &Asked { question, real_ip, peer, begun });
+    answer::decided(&decision, &rules, now, (&head.method, head.headers))
+}
+
+fn question(headers: &HeaderMap) -> Question<'_> {
+    Question {
+        authorization: lines(headers, AUTHORIZATION),
+        uri: lines(headers, &X_ORIGINAL_URI),
+        method: lines(headers, &X_ORIGINAL_METHOD),
+        scope: lines(headers, &X_DETECO_SCOPE),
+    }
+}
+
+fn lines(headers: &HeaderMap, name: impl AsHeaderName) -> Lines<'_> {
+    headers.get_all(name).iter().map(|line| line.as_bytes()).collect()
+}

@@ -1,0 +1,77 @@
+//! What unit tests of the HTTP side share: a gate without services, and an identity.
+
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use daemon::reload::Snapshot;
+use daemon::stop::Stop;
+use http::{HeaderName, HeaderValue};
+use serde_json::json;
+use token::{KeySet, NewKey, Policy, PrivateKey};
+
+use crate::gate::Gate;
+use crate::{Cache, Config, Identity, Patience, Proxies, Ruleset, Service};
+
+/// Long enough for a busy machine, short enough for a test.
+pub(crate) const PATIENCE: Patience =
+    Patience { head: Duration::from_secs(75), quiet: Duration::from_millis(500) };
+
+pub(crate) fn config() -> Config {
+    Config {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        auth_path: "auth".parse().unwrap(),
+        proxies: Proxies::new(Vec::new()),
+        log_allowed_every: 1,
+        shutdown_timeout: Duration::from_secs(10),
+        max_connections: 1000,
+        patience: PATIENCE,
+    }
+}
+
+pub(crate) fn ruleset() -> Ruleset {
+    Ruleset {
+        services: Default::default(),
+        policy: Default::default(),
+        uri_policy: Default::default(),
+        accel_expires: None,
+        denied: Default::default(),
+        cache: Cache::new(0),
+    }
+}
+
+pub(crate) fn gate_of(config: Config) -> Arc<Gate> {
+    Arc::new(Gate::new(config, Snapshot::new(ruleset()), Stop::manual()))
+}
+
+pub(crate) fn gate() -> Arc<Gate> {
+    gate_of(config())
+}
+
+/// The id of the service in [`identity`].
+pub(crate) const SERVICE: &str = "report_batch";
+
+/// Who a token speaks for, in seconds since 1970.
+pub(crate) fn identity(issued: u64, expires: u64) -> Arc<Identity> {
+    let key = PrivateKey::generate(NewKey::Ed25519).unwrap();
+    let keys = KeySet::new(vec![key.public().clone().into()]).unwrap();
+    let text = key.sign(Some("2026-a"), &json!({"sub": SERVICE, "iat": issued, "exp": expires})).unwrap();
+    let verified =
+        token::verify(&text, &keys, &Policy::default(), UNIX_EPOCH + Duration::from_secs(issued)).unwrap();
+    let service = Service {
+        id: SERVICE.into(),
+        keys,
+        jwks: None,
+        rules: Vec::new(),
+        scopes: None,
+        headers: Vec::new(),
+    };
+    let headers = [("x-deteco-user", SERVICE), ("x-deteco-email", "batch@example.com")];
+    Arc::new(Identity {
+        verified,
+        service: Arc::new(service),
+        signing_hash: [0; 32],
+        headers: headers
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .into(),
+    })
+}
