@@ -12,6 +12,7 @@
 //! if it comes before `Cache-Control` (nginx 1.22). hyper writes headers in the order in which their names
 //! were inserted.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -20,7 +21,7 @@ use http::{Method, Response, StatusCode};
 use http_body_util::Full;
 use token::Refused;
 
-use crate::{Decision, Identity, Reason, Ruleset, Status};
+use crate::{Identity, Reason, Ruleset, Status};
 
 /// The answer to a request.
 pub(crate) type Answer = Response<Full<Bytes>>;
@@ -32,9 +33,12 @@ const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"deteco\"
 const CHALLENGE_AGAIN: HeaderValue =
     HeaderValue::from_static("Bearer realm=\"deteco\", error=\"invalid_token\"");
 
-/// The status of a decision.
-pub(crate) fn status(decision: &Decision) -> StatusCode {
-    match decision.outcome.as_ref().map_or_else(|reason| reason.status(), |_| Status::Allowed) {
+/// What was decided: whose request goes on, or why it does not.
+pub(crate) type Outcome = Result<Arc<Identity>, Reason>;
+
+/// The status of what was decided.
+pub(crate) fn status(outcome: &Outcome) -> StatusCode {
+    match outcome.as_ref().map_or_else(|reason| reason.status(), |_| Status::Allowed) {
         Status::Allowed => StatusCode::OK,
         Status::Unauthorized => StatusCode::UNAUTHORIZED,
         Status::Forbidden => StatusCode::FORBIDDEN,
@@ -44,13 +48,13 @@ pub(crate) fn status(decision: &Decision) -> StatusCode {
 /// The answer to a request of `method` on the auth path. `headers` are those of the request, which nobody
 /// needs any more: their memory is used again.
 pub(crate) fn decided(
-    decision: &Decision,
+    outcome: &Outcome,
     rules: &Ruleset,
     now: SystemTime,
     (method, mut headers): (&Method, HeaderMap),
 ) -> Answer {
     headers.clear();
-    match &decision.outcome {
+    match outcome {
         Ok(identity) => {
             if let Some(seconds) = cacheable(identity, rules, now) {
                 headers.insert(&X_ACCEL_EXPIRES, seconds.into());
@@ -72,7 +76,7 @@ pub(crate) fn decided(
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
     let mut answer = Response::new(Full::default());
-    *answer.status_mut() = status(decision);
+    *answer.status_mut() = status(outcome);
     *answer.headers_mut() = headers;
     answer
 }

@@ -152,17 +152,17 @@ impl<'q, A: Account> Case<'_, 'q, A> {
     /// Whichever path is served, a rule must have it.
     fn find_rule(&mut self, service: &Service, paths: &Paths<'_>) -> Result<(), Reason> {
         for path in paths.each() {
-            let (index, rule) = self.rule_of(service, path)?;
-            self.account.step(Step::Rule { index, rule });
+            let rule = self.rule_of(service, path)?;
+            self.account.step(Step::Rule(rule));
         }
         Ok(())
     }
 
-    fn rule_of<'s>(&self, service: &'s Service, path: &[u8]) -> Result<(usize, &'s Rule), Reason> {
+    fn rule_of<'s>(&self, service: &'s Service, path: &[u8]) -> Result<&'s Rule, Reason> {
         let mut reason = Reason::Path;
-        for (index, rule) in service.rules.iter().enumerate().filter(|(_, rule)| rule.prefix.covers(path)) {
+        for rule in service.rules.iter().filter(|rule| rule.prefix.covers(path)) {
             match rule.methods.allow(self.question.method) {
-                Ok(()) => return Ok((index, rule)),
+                Ok(()) => return Ok(rule),
                 Err(refused) => reason = refused,
             }
         }

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use daemon::accept::Peer;
+use http::HeaderName;
 
 use crate::proxies::Proxies;
 use crate::{Decision, Lines, Question, answer};
@@ -44,7 +45,7 @@ impl DecisionLog {
         Self { every, allowed: AtomicU64::new(0), proxies }
     }
 
-    pub(crate) fn write(&self, decision: &Decision, asked: &Asked<'_>) {
+    pub(crate) fn write(&self, decision: &Decision<'_>, asked: &Asked<'_>) {
         if !tracing::enabled!(tracing::Level::INFO) || decision.outcome.is_ok() && !self.samples() {
             return;
         }
@@ -55,13 +56,14 @@ impl DecisionLog {
             Lines::None | Lines::Several => None,
         };
         tracing::info!(
-            status = answer::status(decision).as_u16(),
+            status = answer::status(&decision.outcome).as_u16(),
             reason = decision.outcome.as_ref().err().map(|reason| reason.code()),
             service = identity.map(|identity| identity.service.id.as_str()),
             kid = proven.or(decision.kid.as_deref()),
             client = %self.proxies.client(asked.peer, asked.real_ip),
             method = method.map(|method| tracing::field::display(Visible(method))),
             path = decision.path.as_deref().map(|path| tracing::field::display(Visible(path))),
+            left_out = identity.map(|identity| &identity.left_out[..]).filter(|names| !names.is_empty()).map(Names).map(tracing::field::display),
             token = decision.token_hash.map(|hash| tracing::field::display(Hex(hash))),
             ptime = asked.begun.elapsed().as_secs_f64(),
             "decision"
@@ -94,6 +96,18 @@ impl fmt::Display for Visible<'_> {
 
 fn is_plain(byte: u8) -> bool {
     byte.is_ascii_graphic() && byte != b'%'
+}
+
+/// The headers that a claim could not be put into.
+struct Names<'a>(&'a [HeaderName]);
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, name)| write!(f, "{}{name}", if index == 0 { "" } else { "," }))
+    }
 }
 
 struct Hex([u8; 8]);

@@ -39,7 +39,8 @@ fn auth(gate: &Gate, head: Parts, peer: Peer, begun: Instant) -> Answer {
     }
     let real_ip = lines(&head.headers, &X_REAL_IP);
     gate.log.write(&decision, &Asked { question, real_ip, peer, begun });
-    answer::decided(&decision, &rules, now, (&head.method, head.headers))
+    let outcome = decision.outcome; // the rest of the decision goes: it holds on to the headers
+    answer::decided(&outcome, &rules, now, (&head.method, head.headers))
 }
 
 fn question(headers: &HeaderMap) -> Question<'_> {

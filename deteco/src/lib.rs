@@ -16,26 +16,43 @@
 //! for the look-up in the cache of verified tokens, which belongs to that snapshot. `deteco explain` shows the
 //! steps of the same code.
 
+mod answer;
+mod args;
+mod auth_path;
 mod cache;
 pub mod check;
+mod config;
+mod connection;
 mod decide;
+mod decision_log;
 mod deny;
+mod endpoint;
 mod file;
+mod gate;
 mod identity;
 mod instant;
 mod path;
+mod proxies;
 mod question;
 mod reason;
 pub mod rules;
 mod ruleset;
+mod run;
+#[cfg(test)]
+mod test;
 
+pub use args::{Args, Command};
+pub use auth_path::{AuthPath, InvalidAuthPath};
 pub use cache::Cache;
 pub use check::{CheckArgs, Checked, check};
+pub use config::{Config, Patience};
 pub use decide::{Decision, decide};
 pub use deny::{DenyList, DenyListError};
 pub use identity::Identity;
 pub use path::{MergeSlashes, Prefix, PrefixError, UriPolicy, normalise};
+pub use proxies::Proxies;
 pub use question::{Lines, Question};
 pub use reason::{Reason, Status};
 pub use rules::{Keeper, Loaded, Rules, RulesOptions};
 pub use ruleset::{Method, Methods, Rule, Ruleset, Service};
+pub use run::run;

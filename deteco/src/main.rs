@@ -1,2 +1,68 @@
-//! x
-fn main() {}
+//! The stages of `deteco`: parse, log, configure, bind, run, exit code.
+#![allow(clippy::print_stderr, clippy::print_stdout)] // the one place that prints
+
+use std::process::ExitCode;
+
+use daemon::argv::{self, Dash};
+use daemon::exit::{Failure, Stage};
+use daemon::sockets::Sockets;
+use daemon::stop::Stop;
+use deteco::{Args, CheckArgs, Command, Config, Rules, check, run};
+
+fn main() -> ExitCode {
+    let mut args: Args = match argv::parse(std::env::args_os(), Dash::Single) {
+        Ok(args) => args,
+        Err(error) => error.exit(),
+    };
+    let done = match command(&mut args) {
+        Some(command) => {
+            args.log.init_quietly();
+            perform(command).map(|text| print!("{text}"))
+        }
+        None => {
+            args.log.init();
+            serve(args)
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("deteco: {failure:#}");
+            failure.code()
+        }
+    }
+}
+
+/// What there is to do instead of serving.
+fn command(args: &mut Args) -> Option<Command> {
+    let conf = args.conf.clone().filter(|_| args.dry_run);
+    let state_dir = args.state_dir.clone();
+    args.command.take().or(conf.map(|conf| Command::Check(CheckArgs { conf, state_dir })))
+}
+
+/// What it has to say on stdout.
+fn perform(command: Command) -> Result<String, Failure> {
+    match command {
+        Command::Check(args) => {
+            let checked = check(&args).configuring()?;
+            checked.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+            Ok(checked.report)
+        }
+    }
+}
+
+fn serve(args: Args) -> Result<(), Failure> {
+    let descriptors = daemon::limits::raise_descriptors();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().running()?;
+    runtime.block_on(async {
+        let (config, rules) = Config::from_args(args, descriptors).configuring()?;
+        let rules = Rules::start(rules).configuring()?;
+        for warning in &rules.warnings {
+            tracing::warn!("{warning}");
+        }
+        let stop = Stop::on_signals(config.shutdown_timeout, "connections").running()?;
+        let sockets = Sockets::open(&config.listen).await.configuring()?;
+        run(config, rules, sockets, stop).await;
+        Ok(())
+    })
+}

@@ -69,7 +69,9 @@ pub(crate) fn identity(issued: u64, expires: u64) -> Arc<Identity> {
     Arc::new(Identity {
         verified,
         service: Arc::new(service),
+        jti: None,
         signing_hash: [0; 32],
+        left_out: Vec::new(),
         headers: headers
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .into(),

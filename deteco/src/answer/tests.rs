@@ -1,4 +1,3 @@
-use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use http::Request;
@@ -22,33 +21,21 @@ fn names(answer: &Answer) -> Vec<&str> {
     answer.headers().keys().map(HeaderName::as_str).collect()
 }
 
-fn decision(outcome: Result<Arc<Identity>, Reason>) -> Decision {
-    Decision {
-        outcome,
-        identity: None,
-        kid: None,
-        token_hash: None,
-        path: None,
-        cached: false,
-        refetch: None,
-    }
-}
-
 /// Of a request that sent headers of its own.
-fn answer(decision: &Decision, rules: &Ruleset, method: &Method) -> Answer {
+fn answer(outcome: &Outcome, rules: &Ruleset, method: &Method) -> Answer {
     let mut sent = HeaderMap::new();
     for name in ["authorization", "cache-control", "x-deteco-user", "connection", "content-length"] {
         sent.append(name, HeaderValue::from_static("7"));
         sent.append(name, HeaderValue::from_static("8"));
     }
-    decided(decision, rules, at(T), (method, sent))
+    decided(outcome, rules, at(T), (method, sent))
 }
 
 #[test]
 fn a_200_says_who_it_is_and_for_how_long_in_the_order_that_nginx_reads() {
     let identity = test::identity(T, T + 100);
     let mut rules = test::ruleset();
-    let allowed = decision(Ok(identity));
+    let allowed = Ok(identity);
     let plain = answer(&allowed, &rules, &Method::GET);
     assert_eq!(
         (plain.status(), names(&plain)),
@@ -64,11 +51,11 @@ fn a_200_says_who_it_is_and_for_how_long_in_the_order_that_nginx_reads() {
 }
 
 /// All that hyper writes for it, but for the date.
-async fn written(decision: &Decision, rules: &Ruleset, method: &str) -> String {
+async fn written(outcome: &Outcome, rules: &Ruleset, method: &str) -> String {
     let (near, mut far) = tokio::io::duplex(4096);
     far.write_all(format!("{method} / HTTP/1.1\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
     let service = service_fn(|request: Request<Incoming>| {
-        let answer = answer(decision, rules, request.method());
+        let answer = answer(outcome, rules, request.method());
         async { Ok::<_, std::convert::Infallible>(answer) }
     });
     http1::Builder::new().serve_connection(TokioIo::new(near), service).await.unwrap();
@@ -85,9 +72,8 @@ async fn the_order_and_the_length_are_the_same_on_the_wire() {
                    x-deteco-email: batch@example.com\r\ncache-control: no-store\r\n";
     let refused = "HTTP/1.1 403 Forbidden\r\ncache-control: no-store\r\n";
     for (outcome, head) in [(Ok(test::identity(T, T + 100)), allowed), (Err(Reason::Path), refused)] {
-        let decision = decision(outcome);
         for method in ["GET", "HEAD", "POST"] {
-            let text = written(&decision, &rules, method).await;
+            let text = written(&outcome, &rules, method).await;
             let rest = text.strip_prefix(head).unwrap_or_else(|| panic!("{method}: {text}"));
             let mut lines: Vec<_> = rest.split("\r\n").collect();
             lines.sort_unstable();
@@ -116,7 +102,7 @@ fn a_200_is_cached_no_longer_than_the_token_is_good() {
         let mut rules = test::ruleset();
         rules.accel_expires = cap;
         rules.policy.freshness = freshness;
-        let answer = answer(&decision(Ok(test::identity(issued, expires))), &rules, &Method::GET);
+        let answer = answer(&Ok(test::identity(issued, expires)), &rules, &Method::GET);
         let told = answer.headers().get("x-accel-expires").map(|value| value.to_str().unwrap());
         assert_eq!(told, expected, "{cap:?} {freshness:?} {issued} {expires}");
     }
@@ -138,7 +124,7 @@ fn a_refusal_gives_no_reason() {
     ] {
         let mut rules = test::ruleset();
         rules.accel_expires = Some(Duration::from_secs(60));
-        let answer = answer(&decision(Err(reason)), &rules, &Method::GET);
+        let answer = answer(&Err(reason), &rules, &Method::GET);
         assert_eq!(answer.status().as_u16(), status, "{reason:?}");
         let told = answer.headers().get("www-authenticate").map(|value| value.to_str().unwrap());
         assert_eq!(told, challenge, "{reason:?}");
@@ -150,9 +136,8 @@ fn a_refusal_gives_no_reason() {
 #[test]
 fn a_head_has_the_length_that_nginx_needs() {
     for outcome in [Ok(test::identity(T, T + 100)), Err(Reason::Path), Err(Reason::NoService)] {
-        let decision = decision(outcome);
         let of =
-            |method| answer(&decision, &test::ruleset(), &method).headers().get("content-length").cloned();
+            |method| answer(&outcome, &test::ruleset(), &method).headers().get("content-length").cloned();
         assert_eq!(of(Method::HEAD).unwrap(), "0");
         assert_eq!(of(Method::GET), None, "hyper writes it");
     }

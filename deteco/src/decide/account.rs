@@ -21,8 +21,8 @@ pub(crate) enum Step<'a> {
     NotDenied(&'a DenyList),
     /// Which paths it is about; only if the service has rules.
     Path { raw: &'a [u8], paths: &'a Paths<'a> },
-    /// This one allows the path, or one of the two; `index` in the order of the service's rules.
-    Rule { index: usize, rule: &'a Rule },
+    /// This one allows the path, or one of the two.
+    Rule(&'a Rule),
     /// The service has the scope that the location declares.
     Scope(&'a str),
 }

@@ -10,14 +10,14 @@ use crate::{Reason, test};
 /// A newline, an escape, a quotation mark, the end of an object, a direction mark, NUL, no UTF-8.
 const HOSTILE: &[u8] = b"/a\nb\x1b[2J\"}%\xe2\x80\xae\0\xff \\";
 
-fn decision(outcome: Result<(), Reason>) -> Decision {
+fn decision(outcome: Result<(), Reason>) -> Decision<'static> {
     let identity = test::identity(1_795_000_000, 1_795_000_100);
     Decision {
         outcome: outcome.map(|()| identity.clone()),
         identity: Some(identity),
         kid: None,
         token_hash: Some([0, 1, 2, 0xfd, 4, 5, 6, 7]),
-        path: Some(b"/api/reports".to_vec()),
+        path: Some(b"/api/reports"[..].into()),
         cached: false,
         refetch: None,
     }
@@ -63,11 +63,11 @@ fn writes() {
             let mut refused = decision(Err(Reason::Token(Refused::NoKey)));
             refused.identity = None;
             refused.kid = Some(String::from_utf8_lossy(HOSTILE).into_owned());
-            refused.path = Some(HOSTILE.to_vec());
+            refused.path = Some(HOSTILE.into());
             let long = HOSTILE.repeat(1000);
             log(1).write(&refused, &asked(Lines::One(HOSTILE), Lines::One(HOSTILE)));
             refused.kid = Some(String::from_utf8_lossy(&long).into_owned());
-            refused.path = Some(long.clone());
+            refused.path = Some(long.clone().into());
             log(1).write(&refused, &asked(Lines::One(&long), Lines::One(&long)));
         }
         _ => {

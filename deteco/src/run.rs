@@ -1,0 +1,70 @@
+//! The process from its first accept to its last answer.
+
+use std::sync::Arc;
+
+use daemon::accept::{self, Accepted, Stream};
+use daemon::reload::Snapshot;
+use daemon::sockets::Sockets;
+use daemon::stop::Stop;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::gate::Gate;
+use crate::{Config, Rules, Ruleset, connection};
+
+/// Serves `sockets` until `stop` has drained.
+///
+/// Inherited sockets are closed as soon as the drain begins: who started us has a successor accept what
+/// comes, and what waits in the backlog. Our own are served a little longer, so that `/ready` is seen to turn 503,
+/// and then until the backlog is empty.
+pub async fn run(config: Config, rules: Rules, sockets: Sockets, stop: Stop) {
+    let over = CancellationToken::new();
+    let _kept_until_here = over.clone().drop_guard();
+    tokio::spawn(rules.keeper.run(rules.now.clone(), over));
+    serve(config, rules.now, sockets, stop).await;
+}
+
+async fn serve(config: Config, rules: Snapshot<Ruleset>, sockets: Sockets, stop: Stop) {
+    let quiet = config.patience.quiet;
+    let gate = Arc::new(Gate::new(config, rules, stop.clone()));
+    let deaf = CancellationToken::new();
+    let accepting = TaskTracker::new();
+    for listener in sockets.listeners {
+        let gate = gate.clone();
+        let serve = move |accepted| start(&gate, accepted);
+        match sockets.inherited {
+            true => accepting.spawn(accept::serve(listener, stop.draining.clone(), serve)),
+            false => accepting.spawn(accept::serve_out(listener, deaf.clone(), serve)),
+        };
+    }
+    accepting.close();
+    stop.draining.cancelled().await;
+    tokio::select! {
+        () = tokio::time::sleep(quiet), if !sockets.inherited => {}
+        () = accepting.wait() => {}
+        () = stop.now.cancelled() => {}
+    }
+    deaf.cancel();
+    tokio::select! {
+        () = accepting.wait() => {}
+        () = stop.now.cancelled() => {}
+    }
+    let how = stop.drained().await;
+    tracing::info!(%how, "stopped");
+}
+
+fn start(gate: &Arc<Gate>, Accepted { stream, peer }: Accepted) {
+    let open = &gate.stop.tracker;
+    if open.len() >= gate.config.max_connections {
+        tracing::debug!(open = open.len(), "idle connections are closed to make room");
+        gate.make_room();
+    }
+    stream.tune();
+    match stream {
+        Stream::Tcp(stream) => open.spawn(connection::serve(gate.clone(), stream, peer)),
+        Stream::Unix(stream) => open.spawn(connection::serve(gate.clone(), stream, peer)),
+    };
+}
+
+#[cfg(test)]
+mod tests;
