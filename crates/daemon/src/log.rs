@@ -19,6 +19,7 @@ mod layer;
 mod limited;
 mod line;
 mod ltsv;
+mod patient;
 mod rfc3339;
 mod text;
 
@@ -34,6 +35,7 @@ pub use escape::is_hostile;
 pub use flags::LogArgs;
 use layer::Lines;
 pub use limited::Limited;
+use patient::Patient;
 pub use rfc3339::utc;
 
 /// The form of a log line.
@@ -76,7 +78,8 @@ pub struct Unknown {
 /// (no-color.org). Only the first call in a process has an effect.
 pub fn init(format: Format, level: Level) {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let lines = Lines::new(style(format, io::stderr().is_terminal() && !no_color), io::stderr());
+    let coloured = io::stderr().is_terminal() && !no_color;
+    let lines = Lines::new(style(format, coloured), Patient::new(io::stderr()));
     let filtered = Registry::default().with(lines).with(LevelFilter::from(level));
     // A second program in one process (a test) finds the first one's logs good enough.
     let _ = tracing::subscriber::set_global_default(filtered);

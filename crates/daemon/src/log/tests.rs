@@ -22,13 +22,10 @@ fn without_time(line: &str) -> String {
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
 
-impl io::Write for Written {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+impl patient::Sink for Written {
+    fn put(&mut self, line: &[u8]) -> bool {
+        self.0.lock().unwrap().extend(line);
+        true
     }
 }
 
@@ -168,4 +165,38 @@ fn reads_formats_and_levels() {
         assert_eq!(level.parse::<Level>().unwrap().to_string(), level);
     }
     assert!("verbose".parse::<Level>().is_err());
+}
+
+/// Has room now and then.
+struct Narrow {
+    room: Vec<bool>,
+    written: Written,
+}
+
+impl patient::Sink for Narrow {
+    fn put(&mut self, line: &[u8]) -> bool {
+        self.room.pop().expect("as many as expected") && self.written.put(line)
+    }
+}
+
+#[test]
+fn what_was_lost_is_counted_and_said() {
+    let written = Written::default();
+    // From the end: one line, none twice (the second time not even the count), the count but no line, both.
+    let room = vec![true, true, false, true, false, false, true];
+    let lines = Lines::new(style(Format::Json, false), Narrow { room, written: written.clone() });
+    tracing::subscriber::with_default(Registry::default().with(lines), || {
+        for n in 1..=5 {
+            tracing::info!(n, "line");
+        }
+    });
+    let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    let lines: Vec<_> = text.lines().map(without_time).collect();
+    let lost = |n| {
+        format!(
+            r#"{{"time":"","level":"warn","message":"log lines were lost, since nobody read the log","lost":{n}}}"#
+        )
+    };
+    let line = |n| format!(r#"{{"time":"","level":"info","message":"line","n":{n}}}"#);
+    assert_eq!(lines, [line(1), lost(2), lost(1), line(5)]);
 }
