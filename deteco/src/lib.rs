@@ -31,6 +31,7 @@ mod file;
 mod gate;
 mod identity;
 mod instant;
+pub mod jwtgen;
 mod path;
 mod proxies;
 mod question;
