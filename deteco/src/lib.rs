@@ -32,6 +32,7 @@ mod gate;
 mod identity;
 mod instant;
 pub mod jwtgen;
+pub mod nginx_check;
 pub mod nginx_conf;
 mod path;
 mod proxies;

@@ -173,4 +173,4 @@ fn server(listen: &ListenAddr) -> Result<String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,0 +1,146 @@
+//! The blocks that handle HTTP requests, and what holds in each of them.
+
+use super::location::Matcher;
+use super::read::{Directive, Place};
+
+/// What a block is to nginx.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The file, http or server
+    Outer,
+    /// A location
+    Location,
+    /// `if` or `limit_except`: a nameless location, which inherits everything
+    Inner,
+}
+
+/// `http`, `server`, `location`, `if` or `limit_except`.
+pub(super) struct Block<'a> {
+    pub(super) kind: Kind,
+    /// None of the file itself
+    pub(super) directive: Option<&'a Directive>,
+    pub(super) own: &'a [Directive],
+    pub(super) outer: Option<usize>,
+    /// The block of the server that it is in; of a snippet the file
+    pub(super) server: usize,
+}
+
+impl<'a> Block<'a> {
+    /// The last line of this name in the block itself.
+    pub(super) fn line(&self, name: &str) -> Option<&'a Directive> {
+        self.lines(name).last()
+    }
+
+    /// The lines of this name in the block itself.
+    pub(super) fn lines<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a Directive> + use<'a, 'n> {
+        self.own.iter().filter(move |directive| directive.name == name)
+    }
+
+    /// `location = /x`
+    pub(super) fn title(&self) -> String {
+        self.directive.map_or("the file".to_owned(), |d| format!("{} {}", d.name, d.args.join(" ")))
+    }
+
+    /// How a location is chosen.
+    pub(super) fn matcher(&self) -> Option<Matcher<'a>> {
+        self.directive.filter(|_| self.kind == Kind::Location).map(Matcher::of)
+    }
+}
+
+/// All of them, and the upstreams.
+pub(super) struct Blocks<'a> {
+    pub(super) all: Vec<Block<'a>>,
+    upstreams: Vec<&'a Directive>,
+}
+
+impl<'a> Blocks<'a> {
+    pub(super) fn of(tree: &'a [Directive]) -> Self {
+        let file = Block { kind: Kind::Outer, directive: None, own: tree, outer: None, server: 0 };
+        let mut blocks = Blocks { all: vec![file], upstreams: Vec::new() };
+        let mut next = 0;
+        while next < blocks.all.len() {
+            blocks.add_inside_of(next);
+            next += 1;
+        }
+        blocks
+    }
+
+    fn add_inside_of(&mut self, outer: usize) {
+        for directive in self.all[outer].own {
+            let Some(own) = &directive.block else { continue };
+            let kind = match directive.name.as_str() {
+                "http" | "server" => Kind::Outer,
+                "location" => Kind::Location,
+                "if" | "limit_except" => Kind::Inner,
+                "upstream" => {
+                    self.upstreams.push(directive);
+                    continue;
+                }
+                _ => continue,
+            };
+            let server = if directive.name == "server" { self.all.len() } else { self.all[outer].server };
+            self.all.push(Block { kind, directive: Some(directive), own, outer: Some(outer), server });
+        }
+    }
+
+    /// The upstream of this name.
+    pub(super) fn upstream(&self, name: &str) -> Option<&'a Directive> {
+        self.upstreams.iter().find(|upstream| upstream.arg(0) == name).copied()
+    }
+
+    /// The lines of this name that hold in a block: its own, or else those of the nearest block around it
+    /// that has any. So nginx inherits headers, error pages and everything else that is asked for here.
+    pub(super) fn lines(&self, block: usize, name: &str) -> Vec<&'a Directive> {
+        let mut at = Some(block);
+        while let Some(index) = at {
+            let own: Vec<_> = self.all[index].lines(name).collect();
+            if !own.is_empty() {
+                return own;
+            }
+            at = self.all[index].outer;
+        }
+        Vec::new()
+    }
+
+    /// The line of this name that holds in a block.
+    pub(super) fn line(&self, block: usize, name: &str) -> Option<&'a Directive> {
+        self.lines(block, name).pop()
+    }
+
+    /// Its first argument, or nothing.
+    pub(super) fn value(&self, block: usize, name: &str) -> &'a str {
+        self.line(block, name).map_or("", |line| line.args.first().map_or("", String::as_str))
+    }
+
+    /// Where a block begins.
+    pub(super) fn place(&self, block: usize) -> Place {
+        match self.all[block].directive {
+            Some(directive) => directive.at.clone(),
+            None => super::dump::start(self.all[0].own, ""),
+        }
+    }
+
+    /// The URI that is asked before a block serves anything.
+    pub(super) fn guard(&self, block: usize) -> Option<&'a str> {
+        Some(self.value(block, "auth_request")).filter(|uri| !matches!(*uri, "" | "off"))
+    }
+
+    /// The value of a header line, `name` in any case, of those that hold.
+    pub(super) fn header(&self, block: usize, lines: &str, name: &str) -> Option<&'a Directive> {
+        let lines = self.lines(block, lines);
+        lines.into_iter().rfind(|line| line.arg(0).eq_ignore_ascii_case(name))
+    }
+
+    /// The locations, `if` and `limit_except` blocks of a server.
+    pub(super) fn inside(&self, server: usize) -> impl Iterator<Item = (usize, &Block<'a>)> {
+        let inside = move |block: &Block<'_>| block.server == server && block.kind != Kind::Outer;
+        self.all.iter().enumerate().filter(move |(_, block)| inside(block))
+    }
+
+    /// The location that serves `uri`, the path of a subrequest or of an error page. Regular expressions are
+    /// not tried.
+    pub(super) fn location(&self, server: usize, uri: &str) -> Option<usize> {
+        let fits = |(index, block): (usize, &Block<'a>)| Some((block.matcher()?.fits(uri)?, index));
+        self.inside(server).filter_map(fits).max().map(|(_, index)| index)
+    }
+}
