@@ -1,12 +1,14 @@
 //! The blocks that handle HTTP requests, and what holds in each of them.
 
+use std::collections::BTreeMap;
+
 use super::location::Matcher;
 use super::read::{Directive, Place};
 
 /// What a block is to nginx.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// The file, http or server
+    /// The file, http, server, or `if` in a server
     Outer,
     /// A location
     Location,
@@ -51,16 +53,21 @@ impl<'a> Block<'a> {
 pub(super) struct Blocks<'a> {
     pub(super) all: Vec<Block<'a>>,
     upstreams: Vec<&'a Directive>,
+    /// Of each server its blocks, without those around it
+    servers: BTreeMap<usize, Vec<usize>>,
 }
 
 impl<'a> Blocks<'a> {
     pub(super) fn of(tree: &'a [Directive]) -> Self {
         let file = Block { kind: Kind::Outer, directive: None, own: tree, outer: None, server: 0 };
-        let mut blocks = Blocks { all: vec![file], upstreams: Vec::new() };
+        let mut blocks = Blocks { all: vec![file], upstreams: Vec::new(), servers: BTreeMap::new() };
         let mut next = 0;
         while next < blocks.all.len() {
             blocks.add_inside_of(next);
             next += 1;
+        }
+        for (index, block) in blocks.all.iter().enumerate() {
+            blocks.servers.entry(block.server).or_default().push(index);
         }
         blocks
     }
@@ -71,6 +78,7 @@ impl<'a> Blocks<'a> {
             let kind = match directive.name.as_str() {
                 "http" | "server" => Kind::Outer,
                 "location" => Kind::Location,
+                "if" if self.all[outer].kind == Kind::Outer => Kind::Outer, // it serves nothing
                 "if" | "limit_except" => Kind::Inner,
                 "upstream" => {
                     self.upstreams.push(directive);
@@ -131,10 +139,14 @@ impl<'a> Blocks<'a> {
         lines.into_iter().rfind(|line| line.arg(0).eq_ignore_ascii_case(name))
     }
 
+    /// The blocks of a server, itself included.
+    pub(super) fn of_server(&self, server: usize) -> impl Iterator<Item = (usize, &Block<'a>)> {
+        self.servers.get(&server).into_iter().flatten().map(|index| (*index, &self.all[*index]))
+    }
+
     /// The locations, `if` and `limit_except` blocks of a server.
     pub(super) fn inside(&self, server: usize) -> impl Iterator<Item = (usize, &Block<'a>)> {
-        let inside = move |block: &Block<'_>| block.server == server && block.kind != Kind::Outer;
-        self.all.iter().enumerate().filter(move |(_, block)| inside(block))
+        self.of_server(server).filter(|(_, block)| block.kind != Kind::Outer)
     }
 
     /// The location that serves `uri`, the path of a subrequest or of an error page. Regular expressions are

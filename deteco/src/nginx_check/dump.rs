@@ -15,7 +15,7 @@ use super::read::{Directive, Place, Unreadable, read};
 
 const MARK: &str = "# configuration file ";
 /// Directives after every `include`, and `include` in `include`, at most.
-const MAX_DIRECTIVES: usize = 200_000;
+const MAX_DIRECTIVES: usize = 500_000;
 const MAX_INCLUDES: usize = 32;
 
 /// The files of a dump, each parsed.
@@ -72,7 +72,7 @@ impl Dump {
         let mut all = Vec::new();
         for directive in directives {
             let too_many = |what| Unreadable { at: directive.at.clone(), what };
-            *left = left.checked_sub(1).ok_or(too_many("there are more than 200000 directives"))?;
+            *left = left.checked_sub(1).ok_or(too_many("there are more than 500000 directives"))?;
             if directive.name != "include" {
                 let block = directive.block.as_ref();
                 let block = block.map(|block| self.included(block, depth, left, findings)).transpose()?;

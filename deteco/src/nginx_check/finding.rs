@@ -116,7 +116,7 @@ impl Rule {
                 "proxy_cache_key \"$request_method $deteco_scope $request_uri $http_authorization\";",
             ),
             Rule::CacheKeyOrder => (
-                Warning,
+                Error,
                 "a client writes what it likes into Authorization, and so makes its key another request's",
                 "$http_authorization last in proxy_cache_key, after a space",
             ),

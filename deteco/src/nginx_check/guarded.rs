@@ -1,6 +1,6 @@
 //! The locations that deteco is asked about.
 
-use super::blocks::{Block, Kind};
+use super::blocks::Block;
 use super::finding::{Finding, Rule};
 use super::location::Matcher;
 use super::read::Directive;
@@ -86,22 +86,15 @@ fn alias(block: &Block<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Regular expressions beside or around a guarded prefix that win what matches.
+/// Regular expressions beside a guarded prefix that win what matches.
 fn regex(site: &Site<'_, '_>, guarded: usize, findings: &mut Vec<Finding>) {
     let own = &site.blocks.all[guarded];
     let Some(Matcher::Prefix(prefix)) = own.matcher() else { return };
-    for (index, block) in site.blocks.inside(own.server) {
-        let beside = block.kind == Kind::Location && block.outer == own.outer;
-        let open = site.blocks.guard(index).is_none() && !site.auth.contains(&index) && answers(block);
-        if beside && open && block.matcher().is_some_and(|matcher| matcher.may_win(prefix)) {
+    for index in site.open.get(&own.server).into_iter().flatten() {
+        let block = &site.blocks.all[*index];
+        if block.outer == own.outer && block.matcher().is_some_and(|matcher| matcher.may_win(prefix)) {
             let what = format!("{} is open, and wins over {}", block.title(), own.title());
-            findings.push(Finding::new(Rule::RegexWins, &site.blocks.place(index), what));
+            findings.push(Finding::new(Rule::RegexWins, &site.blocks.place(*index), what));
         }
     }
-}
-
-/// Whether a location gives anything to clients.
-fn answers(block: &Block<'_>) -> bool {
-    let denies = block.lines("deny").any(|line| line.arg(0) == "all");
-    !denies && block.line("internal").is_none() && block.line("return").is_none()
 }

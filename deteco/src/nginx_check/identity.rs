@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::blocks::Blocks;
 use super::finding::{Finding, Rule};
 use super::guarded::PASSES;
 use super::site::Site;
@@ -21,10 +22,9 @@ pub(super) fn check(site: &Site<'_, '_>, guarded: usize, findings: &mut Vec<Find
     if site.blocks.value(guarded, &format!("{protocol}_pass_request_headers")) == "off" {
         return;
     }
-    let open: Vec<_> = headers(site, block.server)
-        .into_iter()
-        .filter(|name| !overwritten(site, guarded, protocol, name))
-        .collect();
+    let names = site.identity.get(&block.server).into_iter().flatten();
+    let open: Vec<_> =
+        names.filter(|name| !overwritten(site, guarded, protocol, name)).map(|name| title(name)).collect();
     if !open.is_empty() {
         let what = format!("{} does not set {}", block.title(), open.join(", "));
         findings.push(Finding::new(Rule::Identity, &site.blocks.place(guarded), what));
@@ -35,21 +35,32 @@ pub(super) fn check(site: &Site<'_, '_>, guarded: usize, findings: &mut Vec<Find
     }
 }
 
-/// In lower case: that of deteco, those that are read from its answers, and those that carry what was read.
-fn headers(site: &Site<'_, '_>, server: usize) -> BTreeSet<String> {
-    let blocks = || site.blocks.all.iter().filter(move |block| block.server == server);
-    let reads = || blocks().flat_map(|block| block.lines("auth_request_set"));
+/// `X-Deteco-User` of `x-deteco-user`.
+fn title(name: &str) -> String {
+    let word = |word: &str| match word.split_at_checked(1) {
+        Some((first, rest)) => first.to_ascii_uppercase() + rest,
+        None => word.to_owned(),
+    };
+    name.split('-').map(word).collect::<Vec<_>>().join("-")
+}
+
+/// In lower case: that of deteco, those that a server reads from its answers, and those that carry what was
+/// read.
+pub(super) fn headers(blocks: &Blocks<'_>, server: usize) -> Vec<String> {
+    let around = (server != 0).then(|| blocks.of_server(0)).into_iter().flatten();
+    let all: Vec<_> = blocks.of_server(server).chain(around).map(|(_, block)| block).collect();
+    let lines = |name: &'static str| all.iter().flat_map(move |block| block.lines(name));
+    let reads = || lines("auth_request_set");
     let read: BTreeSet<&str> = reads().filter_map(|line| line.arg(0).strip_prefix('$')).collect();
     let answered =
         reads().flat_map(|line| variables(line.arg(1))).filter_map(|name| name.strip_prefix(ANSWERED));
     let answered = answered.filter(|name| name.starts_with("x_")).map(|name| name.replace('_', "-"));
-    let sets =
-        ["proxy_set_header", "grpc_set_header"].map(|name| blocks().flat_map(move |block| block.lines(name)));
     let carries = |value: &str| variables(value).iter().any(|name| read.contains(name));
-    let carried = sets.into_iter().flatten().filter(|line| carries(line.arg(1)));
-    let carried =
-        carried.map(|line| line.arg(0).to_ascii_lowercase()).filter(|name| !ASIDE.contains(&name.as_str()));
-    answered.chain(carried).map(|name| name.to_ascii_lowercase()).chain([USER.to_owned()]).collect()
+    let sets = lines("proxy_set_header").chain(lines("grpc_set_header"));
+    let carried = sets.filter(|line| carries(line.arg(1))).map(|line| line.arg(0).to_ascii_lowercase());
+    let carried = carried.filter(|name| !ASIDE.contains(&name.as_str()));
+    let names: BTreeSet<_> = answered.chain(carried).chain([USER.to_owned()]).collect();
+    names.into_iter().collect()
 }
 
 /// Set, and not to what the client sent. FastCGI and its like have `HTTP_NAME` for it, and drop the client's

@@ -1,10 +1,11 @@
 //! Which locations ask, and which are asked about.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Finding;
-use super::blocks::{Blocks, Kind};
+use super::blocks::{Block, Blocks, Kind};
 use super::finding::Rule;
+use super::identity;
 use super::location::Matcher;
 
 /// The blocks, and what they are to deteco.
@@ -14,34 +15,68 @@ pub(super) struct Site<'b, 'a> {
     pub(super) auth: BTreeSet<usize>,
     /// Locations and blocks in them in which an `auth_request` holds
     pub(super) guarded: BTreeSet<usize>,
+    /// Of each server with guarded blocks the headers that tell who it is
+    pub(super) identity: BTreeMap<usize, Vec<String>>,
+    /// Of each such server the regular expressions that serve without asking
+    pub(super) open: BTreeMap<usize, Vec<usize>>,
 }
 
 impl<'b, 'a> Site<'b, 'a> {
     pub(super) fn of(blocks: &'b Blocks<'a>, findings: &mut Vec<Finding>) -> Self {
-        let mut site = Site { blocks, auth: BTreeSet::new(), guarded: BTreeSet::new() };
-        for (index, block) in blocks.all.iter().enumerate() {
-            let Some(uri) = blocks.guard(index).filter(|_| block.kind != Kind::Outer) else { continue };
-            site.guarded.insert(index);
-            let found = blocks.location(block.server, uri).filter(|found| !site.is_catch_all(*found));
-            match (found, blocks.line(index, "auth_request")) {
-                (Some(auth), _) => drop(site.auth.insert(auth)),
-                (None, Some(line)) => {
-                    let what = format!("no location is there for auth_request {uri}");
+        let guards =
+            |block: usize| (blocks.all[block].kind != Kind::Outer).then(|| blocks.guard(block)).flatten();
+        let guarded: BTreeSet<usize> =
+            (0..blocks.all.len()).filter(|block| guards(*block).is_some()).collect();
+        let mut site =
+            Site { blocks, guarded, auth: BTreeSet::new(), identity: BTreeMap::new(), open: BTreeMap::new() };
+        site.find_auth(findings);
+        let auth = &site.auth;
+        let is_auth = |block: usize| {
+            auth.contains(&block) || blocks.all[block].outer.is_some_and(|outer| auth.contains(&outer))
+        };
+        site.guarded.retain(|block| !is_auth(*block)); // nobody asks about a question
+        let servers: BTreeSet<usize> = site.guarded.iter().map(|block| blocks.all[*block].server).collect();
+        site.identity = servers.iter().map(|server| (*server, identity::headers(blocks, *server))).collect();
+        site.open = servers.iter().map(|server| (*server, site.open_of(*server))).collect();
+        site
+    }
+
+    /// Where the questions of all guarded blocks go.
+    fn find_auth(&mut self, findings: &mut Vec<Finding>) {
+        let mut known = HashMap::new();
+        for block in &self.guarded {
+            let Some(line) = self.blocks.line(*block, "auth_request") else { continue };
+            let server = self.blocks.all[*block].server;
+            let find =
+                || self.blocks.location(server, line.arg(0)).filter(|found| !self.is_catch_all(*found));
+            match known.entry((server, line.arg(0))).or_insert_with(find) {
+                Some(found) => drop(self.auth.insert(*found)),
+                None => {
+                    let what = format!("no location is there for auth_request {}", line.arg(0));
                     findings.push(Finding::new(Rule::NoAuthLocation, &line.at, what));
                 }
-                (None, None) => {}
             }
         }
-        let auth = &site.auth;
-        let is_auth = |index: usize| {
-            auth.contains(&index) || blocks.all[index].outer.is_some_and(|o| auth.contains(&o))
-        };
-        site.guarded.retain(|index| !is_auth(*index)); // nobody asks about a question
-        site
     }
 
     /// `location /` is not meant for questions.
     fn is_catch_all(&self, location: usize) -> bool {
         self.blocks.all[location].matcher() == Some(Matcher::Prefix("/"))
     }
+
+    fn open_of(&self, server: usize) -> Vec<usize> {
+        let is_open = |(index, block): &(usize, &Block<'a>)| {
+            matches!(block.matcher(), Some(Matcher::Regex(_) | Matcher::AnyCase(_)))
+                && self.blocks.guard(*index).is_none()
+                && !self.auth.contains(index)
+                && answers(block)
+        };
+        self.blocks.inside(server).filter(is_open).map(|(index, _)| index).collect()
+    }
+}
+
+/// Whether a location gives anything to clients.
+fn answers(block: &Block<'_>) -> bool {
+    let denies = block.lines("deny").any(|line| line.arg(0) == "all");
+    !denies && block.line("internal").is_none() && block.line("return").is_none()
 }

@@ -127,6 +127,7 @@ fn right_ways_are_left_alone() {
         (app, "error_page 401 /login.html; proxy_pass http://127.0.0.1:8000;"),
         ("server_name _;", "error_page 500 502 503 504 /50x.html; location = /50x.html { root /srv; }"),
         ("server_name _;", "error_page 401 = @login; location @login { return 302 /login; }"),
+        ("server_name _;", "auth_request /_deteco; if ($https = '') { return 301 https://a/; }"),
         ("server_name _;", "location ~ ^/static/ { root /srv; }"),
         ("server_name _;", "location ~ /\\. { deny all; }"),
         ("server_name _;", "location ~ \\.php$ { auth_request /_deteco; root /srv; }"),
@@ -174,6 +175,8 @@ fn what_is_inherited_counts() {
     assert_eq!(rules("server { listen 80; }"), [Rule::NoGuard]);
     let client = site("", user, &format!("{headers} proxy_set_header X-Deteco-Scope $arg_scope;"), "");
     assert_eq!(rules(&client), [Rule::ScopeFromClient]);
+    let mail = "auth_request_set $m $upstream_http_x_mail;";
+    assert_eq!(rules(&site(mail, "", &all, user)), [Rule::Identity]);
     let login = "error_page 401 = @login; location @login { auth_request off; proxy_pass http://app; }";
     assert_eq!(rules(&site("", login, &all, user)), [Rule::RefusalUnguarded, Rule::GuardOff]);
 }
@@ -212,7 +215,7 @@ fn what_is_no_configuration_is_an_error() {
     for (text, says) in [
         ("server {", "f:1: the file ends inside of a block; a } is missing"),
         (round, "files include each other more than 32 deep"),
-        (&double, "more than 200000 directives"),
+        (&double, "more than 500000 directives"),
     ] {
         let error = check(text, "f").unwrap_err().to_string();
         assert!(error.contains(says), "{error}");
