@@ -48,7 +48,8 @@ const LONGEST: u64 = 16 << 20;
 /// What to check.
 #[derive(Clone, Debug, Args)]
 pub struct NginxCheckArgs {
-    /// The output of nginx -T, or one file of its configuration; -: stdin
+    /// The output of nginx -T, or one file of its configuration; -: stdin. Every location that an auth_request
+    /// names is taken for a way to deteco
     #[arg(value_name = "FILE|-")]
     pub file: PathBuf,
 }

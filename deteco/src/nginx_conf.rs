@@ -16,7 +16,7 @@ use clap::Args;
 use daemon::GoDuration;
 use daemon::listen::{Host, ListenAddr};
 
-pub use value::Word;
+pub use value::{InvalidWord, Word};
 
 /// What the configuration is for.
 #[derive(Clone, Debug, Args)]
