@@ -1,8 +1,8 @@
 //! The blocks that handle HTTP requests, and what holds in each of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::location::Matcher;
+use super::location::{Locations, Matcher};
 use super::read::{Directive, Place};
 
 /// What a block is to nginx.
@@ -21,21 +21,32 @@ pub(super) struct Block<'a> {
     pub(super) kind: Kind,
     /// None of the file itself
     pub(super) directive: Option<&'a Directive>,
-    pub(super) own: &'a [Directive],
+    /// What is directly in it
+    inside: &'a [Directive],
+    /// The lines among these, by their names
+    own: HashMap<&'a str, Vec<&'a Directive>>,
     pub(super) outer: Option<usize>,
     /// The block of the server that it is in; of a snippet the file
     pub(super) server: usize,
 }
 
 impl<'a> Block<'a> {
+    fn new(kind: Kind, inside: &'a [Directive]) -> Self {
+        let mut own: HashMap<_, Vec<_>> = HashMap::new();
+        for line in inside.iter().filter(|directive| directive.block.is_none()) {
+            own.entry(line.name.as_str()).or_default().push(line);
+        }
+        Self { kind, directive: None, inside, own, outer: None, server: 0 }
+    }
+
     /// The last line of this name in the block itself.
     pub(super) fn line(&self, name: &str) -> Option<&'a Directive> {
-        self.lines(name).last()
+        self.lines(name).next_back()
     }
 
     /// The lines of this name in the block itself.
-    pub(super) fn lines<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a Directive> + use<'a, 'n> {
-        self.own.iter().filter(move |directive| directive.name == name)
+    pub(super) fn lines(&self, name: &str) -> impl DoubleEndedIterator<Item = &'a Directive> + use<'a, '_> {
+        self.own.get(name).into_iter().flatten().copied()
     }
 
     /// `location = /x`
@@ -55,12 +66,17 @@ pub(super) struct Blocks<'a> {
     upstreams: Vec<&'a Directive>,
     /// Of each server its blocks, without those around it
     servers: BTreeMap<usize, Vec<usize>>,
+    locations: Locations<'a>,
 }
 
 impl<'a> Blocks<'a> {
     pub(super) fn of(tree: &'a [Directive]) -> Self {
-        let file = Block { kind: Kind::Outer, directive: None, own: tree, outer: None, server: 0 };
-        let mut blocks = Blocks { all: vec![file], upstreams: Vec::new(), servers: BTreeMap::new() };
+        let mut blocks = Blocks {
+            all: vec![Block::new(Kind::Outer, tree)],
+            upstreams: Vec::new(),
+            servers: BTreeMap::new(),
+            locations: Locations::default(),
+        };
         let mut next = 0;
         while next < blocks.all.len() {
             blocks.add_inside_of(next);
@@ -68,13 +84,16 @@ impl<'a> Blocks<'a> {
         }
         for (index, block) in blocks.all.iter().enumerate() {
             blocks.servers.entry(block.server).or_default().push(index);
+            if let Some(matcher) = block.matcher() {
+                blocks.locations.add(block.server, matcher, index);
+            }
         }
         blocks
     }
 
     fn add_inside_of(&mut self, outer: usize) {
-        for directive in self.all[outer].own {
-            let Some(own) = &directive.block else { continue };
+        for directive in self.all[outer].inside {
+            let Some(inside) = &directive.block else { continue };
             let kind = match directive.name.as_str() {
                 "http" | "server" => Kind::Outer,
                 "location" => Kind::Location,
@@ -87,7 +106,8 @@ impl<'a> Blocks<'a> {
                 _ => continue,
             };
             let server = if directive.name == "server" { self.all.len() } else { self.all[outer].server };
-            self.all.push(Block { kind, directive: Some(directive), own, outer: Some(outer), server });
+            let block = Block::new(kind, inside);
+            self.all.push(Block { directive: Some(directive), outer: Some(outer), server, ..block });
         }
     }
 
@@ -124,7 +144,7 @@ impl<'a> Blocks<'a> {
     pub(super) fn place(&self, block: usize) -> Place {
         match self.all[block].directive {
             Some(directive) => directive.at.clone(),
-            None => super::dump::start(self.all[0].own, ""),
+            None => super::dump::start(self.all[0].inside, ""),
         }
     }
 
@@ -151,8 +171,7 @@ impl<'a> Blocks<'a> {
 
     /// The location that serves `uri`, the path of a subrequest or of an error page. Regular expressions are
     /// not tried.
-    pub(super) fn location(&self, server: usize, uri: &str) -> Option<usize> {
-        let fits = |(index, block): (usize, &Block<'a>)| Some((block.matcher()?.fits(uri)?, index));
-        self.inside(server).filter_map(fits).max().map(|(_, index)| index)
+    pub(super) fn location(&self, server: usize, uri: &'a str) -> Option<usize> {
+        self.locations.find(server, uri)
     }
 }

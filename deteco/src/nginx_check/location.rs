@@ -1,5 +1,7 @@
 //! Which location serves which path (ngx_http_core_module, `location`).
 
+use std::collections::HashMap;
+
 use super::read::Directive;
 
 /// What stands between `location` and its block.
@@ -41,15 +43,6 @@ impl<'a> Matcher<'a> {
         }
     }
 
-    /// How well it fits `path`; the greatest wins. None of the regular expressions does.
-    pub(super) fn fits(self, path: &str) -> Option<usize> {
-        match self {
-            Matcher::Exact(own) | Matcher::Named(own) => (own == path).then_some(usize::MAX),
-            Matcher::Prefix(own) | Matcher::Final(own) => path.starts_with(own).then_some(own.len()),
-            Matcher::Regex(_) | Matcher::AnyCase(_) => None,
-        }
-    }
-
     /// Whether a regular expression may win a path from the locations below `prefix`. One that is anchored at
     /// another path may not.
     pub(super) fn may_win(self, prefix: &str) -> bool {
@@ -69,9 +62,62 @@ impl<'a> Matcher<'a> {
     }
 }
 
+/// The longest path that locations are looked up for, in bytes.
+const LONGEST: usize = 4096;
+
+/// The locations of all servers, by their paths.
+#[derive(Default)]
+pub(super) struct Locations<'a> {
+    exact: HashMap<(usize, &'a str), usize>,
+    prefixes: HashMap<(usize, &'a str), usize>,
+}
+
+impl<'a> Locations<'a> {
+    /// Adds the location whose block is `block`. Regular expressions are left out.
+    pub(super) fn add(&mut self, server: usize, matcher: Matcher<'a>, block: usize) {
+        let (map, path) = match matcher {
+            Matcher::Exact(path) | Matcher::Named(path) => (&mut self.exact, path),
+            Matcher::Prefix(path) | Matcher::Final(path) => (&mut self.prefixes, path),
+            Matcher::Regex(_) | Matcher::AnyCase(_) => return,
+        };
+        map.entry((server, path)).or_insert(block);
+    }
+
+    /// The block of the location that serves `uri`: the exact one, or the longest prefix.
+    pub(super) fn find(&self, server: usize, uri: &'a str) -> Option<usize> {
+        if let Some(exact) = self.exact.get(&(server, uri)) {
+            return Some(*exact);
+        }
+        let prefixes = (0..=uri.len().min(LONGEST)).rev().filter_map(|end| uri.get(..end));
+        prefixes.filter_map(|prefix| self.prefixes.get(&(server, prefix))).next().copied()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_exact_location_or_the_longest_prefix_serves() {
+        let mut all = Locations::default();
+        let matchers = ["/", "/a", "/a/b"].map(Matcher::Prefix);
+        let others = [Matcher::Exact("/a"), Matcher::Named("@a"), Matcher::Final("/f/"), Matcher::Regex("x")];
+        for (index, matcher) in matchers.into_iter().chain(others).enumerate() {
+            all.add(7, matcher, index);
+        }
+        for (server, uri, expected) in [
+            (7, "/a", Some(3)),
+            (7, "/ab", Some(1)),
+            (7, "/a/bé", Some(2)),
+            (7, "/x", Some(0)),
+            (7, "@a", Some(4)),
+            (7, "@b", None),
+            (7, "/f/x", Some(5)),
+            (8, "/a", None),
+        ] {
+            assert_eq!(all.find(server, uri), expected, "{uri}");
+        }
+    }
 
     #[test]
     fn a_regular_expression_wins_what_it_may_match() {
