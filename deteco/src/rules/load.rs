@@ -3,14 +3,14 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
-use https::jwks::JwksCopy;
+use https::jwks::Kept;
 use token::{JwkSet, Key, KeySet, Origin};
 
 use super::draft::{Draft, KeyFact};
 use super::plan::Plan;
 use super::{RulesOptions, check_state_dir, warnings};
 use crate::Ruleset;
-use crate::file::{File, Published};
+use crate::file::File;
 
 /// The rules, and what is known of their keys.
 #[derive(Debug)]
@@ -68,10 +68,12 @@ pub fn load(options: &RulesOptions) -> Result<Loaded> {
     warnings.extend(warnings::of_nginx(&plan));
     let mut services = Vec::new();
     let ruleset = plan.ruleset(|draft| {
-        let mut facts = ServiceFacts { id: draft.id.clone(), keys: draft.keys.clone(), jwks: None };
-        let keys = match &draft.published {
-            None => draft.alone(),
-            Some(published) => with_copy(&plan, draft, published, &mut facts, &mut warnings),
+        let mut facts = ServiceFacts::of(draft);
+        let copied = Copied::read(&plan, draft);
+        warnings.extend(odd(draft, &copied).into_iter().map(|what| format!("{}: jwks: {what}", draft.place)));
+        let keys = match copied {
+            Ok(Some(copied)) => facts.add(copied),
+            _ => draft.alone(),
         };
         services.push(facts);
         (keys, None)
@@ -79,48 +81,58 @@ pub fn load(options: &RulesOptions) -> Result<Loaded> {
     Ok(Loaded { ruleset, warnings, services })
 }
 
-fn with_copy(
-    plan: &Plan,
-    draft: &Draft,
-    published: &Published,
-    facts: &mut ServiceFacts,
-    warnings: &mut Vec<String>,
-) -> KeySet {
-    let Published { url, refresh, max_stale, .. } = published;
-    let copy = plan.prepared.iter().find(|prepared| prepared.published == *published);
-    let copy = copy.and_then(|prepared| prepared.copy.as_ref());
-    let found = copy.map_or(Ok(None), |copy| read(copy, *max_stale, draft)).unwrap_or_else(|error| {
-        warnings.push(format!("{}: jwks: the copy is not used: {error:#}", draft.place));
-        None
-    });
-    let fact = |copy| Some(JwksFact { url: url.to_string(), refresh: *refresh, max_stale: *max_stale, copy });
-    let Some((fetched, set, age)) = found else {
-        facts.jwks = fact(None);
-        if draft.keys.is_empty() {
-            let what = "its only keys are published, and were not looked at";
-            warnings.push(format!(
-                "{}: jwks: {what}; until they are fetched its tokens are refused",
-                draft.place
-            ));
-        }
-        return draft.alone();
-    };
-    facts.jwks = fact(Some(CopyFact { keys: fetched.len(), age }));
-    facts.keys.extend(fetched.into_iter().map(|key| KeyFact { from: "jwks, copy".to_owned(), key }));
-    set
+/// The keys of a copy.
+struct Copied {
+    set: JwkSet,
+    age: Duration,
+    /// Together with the service's own
+    keys: KeySet,
 }
 
-/// The keys of the copy, alone and with the service's own.
-fn read(
-    copy: &JwksCopy,
-    max_stale: Option<Duration>,
-    draft: &Draft,
-) -> Result<Option<(Vec<Key>, KeySet, Duration)>> {
-    let Some(kept) = copy.read()? else { return Ok(None) };
-    if max_stale.is_some_and(|max| kept.age >= max) {
-        return Ok(None);
+impl Copied {
+    /// `None` if there is no copy, or one that is too old.
+    fn read(plan: &Plan, draft: &Draft) -> Result<Option<Self>> {
+        let Some(published) = &draft.published else { return Ok(None) };
+        let prepared = plan.prepared.iter().find(|prepared| prepared.published == *published);
+        let Some(copy) = prepared.and_then(|prepared| prepared.copy.as_ref()) else { return Ok(None) };
+        let fresh = |age| published.max_stale.is_none_or(|max| age < max);
+        let Some(Kept { bytes, age }) = copy.read()?.filter(|kept| fresh(kept.age)) else { return Ok(None) };
+        let set = JwkSet::parse(&bytes, Origin::Fetched)?;
+        let keys = draft.with(&KeySet::published(set.keys().to_vec(), draft.max_tried)?)?;
+        Ok(Some(Copied { set, age, keys }))
     }
-    let keys = JwkSet::parse(&kept.bytes, Origin::Fetched)?.keys().to_vec();
-    let set = draft.with(&KeySet::published(keys.clone(), draft.max_tried)?)?;
-    Ok(Some((keys, set, kept.age)))
+}
+
+fn odd(draft: &Draft, copied: &Result<Option<Copied>>) -> Vec<String> {
+    match copied {
+        Err(error) => vec![format!("the copy is not used: {error:#}")],
+        Ok(Some(copied)) => copied.set.skipped().iter().map(|key| format!("of the copy, {key}")).collect(),
+        Ok(None) if draft.published.is_some() && draft.keys.is_empty() => vec![ONLY_PUBLISHED.to_owned()],
+        Ok(None) => Vec::new(),
+    }
+}
+
+const ONLY_PUBLISHED: &str =
+    "its only keys are published, and were not looked at; until they are fetched its tokens are refused";
+
+impl ServiceFacts {
+    fn of(draft: &Draft) -> Self {
+        let jwks = draft.published.as_ref().map(|published| JwksFact {
+            url: published.url.to_string(),
+            refresh: published.refresh,
+            max_stale: published.max_stale,
+            copy: None,
+        });
+        ServiceFacts { id: draft.id.clone(), keys: draft.keys.clone(), jwks }
+    }
+
+    /// All keys of the service.
+    fn add(&mut self, Copied { set, age, keys }: Copied) -> KeySet {
+        let fact = |key: &Key| KeyFact { from: "jwks, copy".to_owned(), key: key.clone() };
+        self.keys.extend(set.keys().iter().map(fact));
+        if let Some(jwks) = &mut self.jwks {
+            jwks.copy = Some(CopyFact { keys: set.keys().len(), age });
+        }
+        keys
+    }
 }

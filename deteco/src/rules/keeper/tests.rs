@@ -1,3 +1,4 @@
+use std::os::unix::fs::DirBuilderExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -187,7 +188,7 @@ async fn own_keys_that_do_not_go_with_published_ones_are_refused() {
 async fn a_copy_serves_the_next_start() {
     let publisher = Publisher::start(jwks(&[Some("p1")])).await;
     let scene = Scene::new(&service("a", &[], &publisher.url()));
-    std::fs::create_dir(scene.path("state")).unwrap();
+    std::fs::DirBuilder::new().mode(0o700).create(scene.path("state")).unwrap();
     let options = RulesOptions { state_dir: Some(scene.path("state")), ..scene.options() };
     let Rules { now, keeper, .. } = Rules::start(options.clone()).unwrap();
     let written = || std::fs::read_dir(scene.path("state")).unwrap().count() == 1;
@@ -202,6 +203,9 @@ async fn a_copy_serves_the_next_start() {
     assert_eq!(loaded.services[0].jwks.as_ref().unwrap().copy.unwrap().keys, 1);
 
     let copy = std::fs::read_dir(scene.path("state")).unwrap().next().unwrap().unwrap().path();
+    std::fs::write(&copy, r#"{"keys":[{"kty":"oct"}]}"#).unwrap();
+    let loaded = load(&options).unwrap();
+    assert!(loaded.warnings[0].contains("jwks: of the copy, key 0 (without kid): "), "{:?}", loaded.warnings);
     std::fs::write(&copy, "<html>").unwrap();
     let loaded = load(&options).unwrap();
     assert!(
