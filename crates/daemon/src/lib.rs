@@ -1,4 +1,4 @@
-//! Being a well-behaved process: flag units, logs, listening, accepting, reloading,
+//! Being a well-behaved process: units of flags and files, logs, listening, accepting, reloading,
 //! stopping.
 //!
 //! What goes in is a command line, an environment and signals; what comes out is accepted connections, a

@@ -26,34 +26,32 @@ pub(super) fn of(plan: &Plan, now: SystemTime) -> Vec<String> {
     warnings
 }
 
-/// Each with the lists it is in: those of `paths` first, with any method.
+/// Those of `paths`, then those of rules, which say nothing new below the former.
 fn paths(service: &Service) -> Vec<String> {
-    let any = service.paths.iter().enumerate().map(|(index, path)| (format!("paths[{index}]"), path, true));
+    let any = service.paths.iter().enumerate();
+    let any = any.map(|(index, path)| (format!("paths[{index}]"), &path.get_ref().0));
     let listed = service.rules.iter().enumerate();
-    let listed = listed.map(|(index, rule)| (format!("rule[{index}]"), &rule.get_ref().path, false));
-    let mut known: Vec<(String, &Prefix, bool)> = Vec::new();
+    let listed = listed.map(|(index, rule)| (format!("rule[{index}]"), &rule.get_ref().path.get_ref().0));
+    let mut known: Vec<(String, &Prefix)> = Vec::new();
     let mut warnings = Vec::new();
-    for (name, path, is_any) in any.chain(listed) {
-        let covered = &path.get_ref().0;
+    for (place, (name, covered)) in any.chain(listed).enumerate() {
         warnings.extend(spelling(covered).map(|what| format!("{name}: {what}")));
-        if let Some((first, prefix, _)) =
-            known.iter().find(|(_, prefix, any)| covers(prefix, *any, covered, is_any))
-        {
+        if let Some((first, prefix)) = known.iter().find(|(_, prefix)| covers(prefix, &covered.prefix)) {
             let (written, prefix) = (&covered.written, prefix.as_str());
-            warnings
-                .push(format!("{name}: {written:?} adds nothing, {first} has {prefix} already; remove one"));
+            let what = format!("{written:?} adds nothing, {first} has {prefix} already; remove one");
+            warnings.push(format!("{name}: {what}"));
         }
-        known.push((name, &covered.prefix, is_any));
+        if place < service.paths.len() {
+            known.push((name, &covered.prefix));
+        }
     }
     warnings
 }
 
-/// Whether a path that is known allows all that another one does. Two rules for one path may have other methods.
-fn covers(known: &Prefix, known_is_any: bool, covered: &Covered, is_any: bool) -> bool {
-    let (known, path) = (known.as_str(), covered.prefix.as_str());
-    let below =
-        known == "/" || path == known || path.strip_prefix(known).is_some_and(|rest| rest.starts_with('/'));
-    known_is_any && below || (known == path && !known_is_any && is_any)
+/// Whether one path allows all that another one does.
+fn covers(known: &Prefix, other: &Prefix) -> bool {
+    let (known, other) = (known.as_str(), other.as_str());
+    known == "/" || other.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn spelling(covered: &Covered) -> Option<String> {
