@@ -70,13 +70,15 @@ impl Sets {
     }
 
     /// Goes on with those that stay as they are, keys and all; starts the others, with the keys of now if only
-    /// their terms are new, and ends what is no longer wanted. Inside a tokio runtime; blocks for as long as reading files takes.
+    /// their terms are new, and ends what is no longer wanted. Inside a tokio runtime; blocks for as long as
+    /// reading files takes.
     pub(super) fn adopt(&mut self, prepared: &[Prepared]) {
         let next = prepared.iter().map(|wanted| match self.find(wanted) {
             Some((kept, cache)) => {
                 // It was just found good; the connection of the next fetch is made with it.
                 if let Err(error) = kept.client.tls.reload() {
-                    tracing::warn!(url = %wanted.published.url, error = format!("{error:#}"), "the old ca stays");
+                    let (url, error) = (&wanted.published.url, format!("{error:#}"));
+                    tracing::warn!(%url, error, "the authorities cannot be read again, the old ones stay");
                 }
                 (kept.clone(), cache.clone())
             }
