@@ -8,6 +8,9 @@ use daemon::listen::ListenAddr;
 use daemon::log::LogArgs;
 use ipnet::IpNet;
 
+use crate::explain::ExplainArgs;
+use crate::nginx_check::NginxCheckArgs;
+use crate::nginx_conf::NginxConfArgs;
 use crate::{AuthPath, CheckArgs};
 
 /// Answers nginx auth_request: may the bearer of this JWT see this path? 200 with X-Deteco-User, 401 or 403.
@@ -79,6 +82,12 @@ pub struct Args {
 pub enum Command {
     /// Say what is wrong with a configuration file, and what is odd
     Check(CheckArgs),
+    /// Show how a decision is made: each step, and the rule that decided
+    Explain(ExplainArgs),
+    /// Print the nginx configuration that asks deteco, and leaves no way around it
+    NginxConf(NginxConfArgs),
+    /// Find the ways around deteco in an nginx configuration, as nginx -T prints it
+    NginxCheck(NginxCheckArgs),
 }
 
 const EXAMPLES: &str = "\
@@ -102,6 +111,10 @@ Examples:
       on a unix socket; one of a hundred allowed requests is logged, and all that are refused
   deteco check --conf deteco.toml
       what is wrong with the file, and what is odd
+  jwtgen --private-key k.pem --private-key-user report_batch | deteco explain --conf deteco.toml --token-file - --uri /api/reports
+      how that is decided, step by step
+  deteco nginx-conf; nginx -T | deteco nginx-check -
+      the right configuration; is the real one still right?
   start_server --port 127.0.0.1:8080 -- deteco --conf deteco.toml
       restarts without a lost request: kill -HUP the start_server
 

@@ -27,6 +27,7 @@ mod decide;
 mod decision_log;
 mod deny;
 mod endpoint;
+pub mod explain;
 mod file;
 mod gate;
 mod identity;

@@ -7,6 +7,9 @@ use daemon::argv::{self, Dash};
 use daemon::exit::{Failure, Stage};
 use daemon::sockets::Sockets;
 use daemon::stop::Stop;
+use deteco::explain::explain;
+use deteco::nginx_check::nginx_check;
+use deteco::nginx_conf::nginx_conf;
 use deteco::{Args, CheckArgs, Command, Config, Rules, check, run};
 
 fn main() -> ExitCode {
@@ -17,20 +20,17 @@ fn main() -> ExitCode {
     let done = match command(&mut args) {
         Some(command) => {
             args.log.init_quietly();
-            perform(command).map(|text| print!("{text}"))
+            perform(command)
         }
         None => {
             args.log.init();
-            serve(args)
+            serve(args).map(|()| ExitCode::SUCCESS)
         }
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("deteco: {failure:#}");
-            failure.code()
-        }
-    }
+    done.unwrap_or_else(|failure| {
+        eprintln!("deteco: {failure:#}");
+        failure.code()
+    })
 }
 
 /// What there is to do instead of serving.
@@ -40,15 +40,31 @@ fn command(args: &mut Args) -> Option<Command> {
     args.command.take().or(conf.map(|conf| Command::Check(CheckArgs { conf, state_dir })))
 }
 
-/// What it has to say on stdout.
-fn perform(command: Command) -> Result<String, Failure> {
-    match command {
+/// Prints what a tool has to say; 1 if that is a no.
+fn perform(command: Command) -> Result<ExitCode, Failure> {
+    let good = match command {
         Command::Check(args) => {
             let checked = check(&args).configuring()?;
             checked.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
-            Ok(checked.report)
+            print!("{}", checked.report);
+            true
         }
-    }
+        Command::Explain(args) => {
+            let explained = explain(&args).configuring()?;
+            print!("{}", explained.text);
+            explained.allowed
+        }
+        Command::NginxConf(args) => {
+            print!("{}", nginx_conf(&args).configuring()?);
+            true
+        }
+        Command::NginxCheck(args) => {
+            let report = nginx_check(&args).configuring()?;
+            print!("{report}");
+            report.is_good()
+        }
+    };
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn serve(args: Args) -> Result<(), Failure> {

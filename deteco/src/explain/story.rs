@@ -19,12 +19,18 @@ impl Account for Story {
     fn step(&mut self, step: Step<'_>) {
         match step {
             Step::Token { bytes, hash } => self.token(bytes, hash),
-            Step::Service(service) => self.ok("service", &format!("its subject (sub) is {:?}, a service of the file", service.id)),
+            Step::Service(service) => {
+                self.ok("service", &format!("its subject (sub) is {:?}, a service of the file", service.id))
+            }
             Step::Verified(identity) => self.verified(identity),
-            Step::NotDenied(list) => self.ok("deny list", &format!("it is none of the {} entries", list.len())),
+            Step::NotDenied(list) => {
+                self.ok("deny list", &format!("it is none of the {} entries", list.len()))
+            }
             Step::Path { raw, paths } => self.path(raw, paths),
-            Step::Rule { rule, .. } => self.rule(rule),
-            Step::Scope(scope) => self.ok("scope", &format!("the location asks for {scope:?}, which the service has")),
+            Step::Rule(rule) => self.rule(rule),
+            Step::Scope(scope) => {
+                self.ok("scope", &format!("the location asks for {scope:?}, which the service has"))
+            }
         }
     }
 }
@@ -49,7 +55,12 @@ impl Story {
 
     fn verified(&mut self, identity: &Identity) {
         let verified = &identity.verified;
-        let key = identity.service.keys.keys().iter().find(|key| key.public.fingerprint() == verified.key_fingerprint);
+        let key = identity
+            .service
+            .keys
+            .keys()
+            .iter()
+            .find(|key| key.public.fingerprint() == verified.key_fingerprint);
         let kind = key.map_or_else(String::new, |key| format!("{} ", key.public.kind()));
         let named = verified.kid.as_ref().map_or_else(String::new, |kid| format!(" (kid {kid:?})"));
         let short = verified.key_fingerprint.get(..16).unwrap_or_default();
@@ -71,7 +82,10 @@ impl Story {
                 format!("with {}", names.join(", "))
             }
         };
-        self.ok("rule", &format!("the service may see {:?} and what is below it, {methods}", rule.prefix.as_str()));
+        self.ok(
+            "rule",
+            &format!("the service may see {:?} and what is below it, {methods}", rule.prefix.as_str()),
+        );
     }
 
     /// `2026-11-21T23:24:19.000Z (in 5m)`.
@@ -100,7 +114,10 @@ impl Story {
             let _ = writeln!(self.text, "    {name}: {}", String::from_utf8_lossy(value.as_bytes()));
         }
         for name in &identity.left_out {
-            let _ = writeln!(self.text, "    {name} is left out: the claim is missing, or no text of visible ASCII");
+            let _ = writeln!(
+                self.text,
+                "    {name} is left out: the claim is missing, or no text of visible ASCII"
+            );
         }
     }
 
@@ -126,9 +143,11 @@ fn step(reason: Reason) -> &'static str {
         Reason::Denied => "deny list",
         Reason::Path | Reason::Method | Reason::NoMethod | Reason::SeveralMethods => "rule",
         Reason::NoScope | Reason::SeveralScopes | Reason::Scope => "scope",
-        Reason::NoUri | Reason::SeveralUris | Reason::UriTooLong | Reason::UriMalformed | Reason::UriNotCanonical => {
-            "path"
-        }
+        Reason::NoUri
+        | Reason::SeveralUris
+        | Reason::UriTooLong
+        | Reason::UriMalformed
+        | Reason::UriNotCanonical => "path",
     }
 }
 
@@ -144,7 +163,8 @@ fn shown(bytes: &[u8]) -> String {
 /// `3d 4h`, `2m 5s`: the two largest units.
 fn span(time: Duration) -> String {
     let seconds = time.as_secs();
-    let units = [(seconds / 86_400, "d"), (seconds / 3600 % 24, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
+    let units =
+        [(seconds / 86_400, "d"), (seconds / 3600 % 24, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
     let used = units.iter().skip_while(|(count, _)| *count == 0).take(2).filter(|(count, _)| *count > 0);
     let parts: Vec<String> = used.map(|(count, unit)| format!("{count}{unit}")).collect();
     if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
@@ -156,7 +176,15 @@ mod tests {
 
     #[test]
     fn spans_have_two_units() {
-        let rows = [(0, "0s"), (59, "59s"), (60, "1m"), (125, "2m 5s"), (7260, "2h 1m"), (86_401, "1d"), (90_000, "1d 1h")];
+        let rows = [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m"),
+            (125, "2m 5s"),
+            (7260, "2h 1m"),
+            (86_401, "1d"),
+            (90_000, "1d 1h"),
+        ];
         for (seconds, expected) in rows {
             assert_eq!(span(Duration::from_secs(seconds)), expected);
         }
