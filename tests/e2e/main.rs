@@ -13,6 +13,7 @@ mod client_token;
 mod config;
 mod credential;
 mod dev;
+mod differential;
 mod drain;
 mod dump;
 mod ending;

@@ -3,7 +3,8 @@
 //! Reading order: [`eventually`] and [`scratch`], then [`process`] and [`programs`] (ours), the hand-made
 //! peers ([`http`], [`frame`], [`websocket`], [`original`], [`destination`], [`fake_gateway`]), who says who
 //! somebody is ([`issuer`], [`web_server`], [`fake_iap`]) and what is in the way ([`forward_proxy`]), the real
-//! servers ([`mariadb`], [`sshd`], [`balancer`]), and what measures ([`audit`], [`pattern`], [`memory`]).
+//! servers ([`mariadb`], [`sshd`], [`balancer`], [`uri_echo`]), and what measures ([`audit`], [`pattern`],
+//! [`target`], [`memory`]).
 //!
 //! Everything here panics with a message that says what was expected: that is how a test fails.
 
@@ -28,5 +29,7 @@ pub mod process;
 pub mod programs;
 pub mod scratch;
 pub mod sshd;
+pub mod target;
+pub mod uri_echo;
 pub mod web_server;
 pub mod websocket;
