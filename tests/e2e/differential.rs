@@ -19,7 +19,7 @@ const SHOWN: usize = 20;
 /// A raw target, and its path with slashes merged and not; `None`: nginx refuses, and so do we.
 type Row = (&'static [u8], Option<&'static [u8]>, Option<&'static [u8]>);
 
-/// What the page of the design says, case by case.
+/// What the design says, case by case.
 #[rustfmt::skip]
 const KNOWN: [Row; 58] = [
     (b"/", Some(b"/"), Some(b"/")),

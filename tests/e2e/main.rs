@@ -11,6 +11,7 @@ mod client_credential;
 mod client_flags;
 mod client_token;
 mod config;
+mod conformance;
 mod credential;
 mod dev;
 mod differential;

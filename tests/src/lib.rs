@@ -2,19 +2,21 @@
 //!
 //! Reading order: [`eventually`] and [`scratch`], then [`process`] and [`programs`] (ours), the hand-made
 //! peers ([`http`], [`frame`], [`websocket`], [`original`], [`destination`], [`fake_gateway`]), who says who
-//! somebody is ([`issuer`], [`web_server`], [`fake_iap`]) and what is in the way ([`forward_proxy`]), the real
-//! servers ([`mariadb`], [`sshd`], [`balancer`], [`uri_echo`]), and what measures ([`audit`], [`pattern`],
-//! [`target`], [`memory`]).
+//! somebody is ([`issuer`], [`forge`], [`web_server`], [`fake_iap`]) and what is in the way ([`forward_proxy`]),
+//! the real servers ([`mariadb`], [`sshd`], [`balancer`], [`uri_echo`]), and what measures ([`audit`],
+//! [`pattern`], [`target`], [`memory`]). [`conformance`] puts a table of rows to deteco.
 //!
 //! Everything here panics with a message that says what was expected: that is how a test fails.
 
 pub mod audit;
 pub mod balancer;
 pub mod certificate;
+pub mod conformance;
 pub mod destination;
 pub mod eventually;
 pub mod fake_gateway;
 pub mod fake_iap;
+pub mod forge;
 pub mod forward_proxy;
 pub mod frame;
 pub mod http;

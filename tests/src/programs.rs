@@ -225,7 +225,11 @@ pub fn reset(stream: TcpStream) {
     socket2::SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO)).expect("TCP has SO_LINGER");
 }
 
-fn first_address(process: &mut Process) -> SocketAddr {
+/// The first of [`addresses`], as soon as it is logged.
+///
+/// # Panics
+/// When the program ends instead, with what it wrote to stderr.
+pub fn first_address(process: &mut Process) -> SocketAddr {
     eventually("the program says where it listens", || {
         if let Some(status) = process.exited() {
             panic!("the program ended at start with {status}:\n{}", process.stderr());
