@@ -1,10 +1,10 @@
 //! Balancers in between, as they run in front of a gateway in production: nginx and haproxy.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::process::Command;
 
 use crate::certificate::Authority;
-use crate::eventually::eventually;
+use crate::nginx::{LISTEN, Nginx, accepts};
 use crate::port;
 use crate::process::Process;
 use crate::programs::needed;
@@ -24,21 +24,11 @@ pub struct Balancer {
 impl Balancer {
     /// nginx with a plain listener and one with TLS.
     pub fn nginx(gateway: SocketAddr, authority: &Authority) -> Balancer {
-        let scratch = Scratch::new();
-        let (plain, tls) = (port::free(), port::free());
-        let dir = scratch.path().display();
+        let tls = port::free();
         let (certificate, key) = (authority.certificate(), authority.key());
-        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|kind| format!("    {kind}_temp_path {dir}/{kind};\n"))
-            .concat();
-        let config = format!(
-            "daemon off; master_process off; pid {dir}/pid; error_log stderr;
-events {{ worker_connections 512; }}
-http {{
-    access_log off;
-{temporary}
-    server {{
-        listen 127.0.0.1:{plain};
+        let Nginx { address, process, scratch } = Nginx::start(&format!(
+            "    server {{
+        listen {LISTEN};
         listen 127.0.0.1:{tls} ssl;
         ssl_certificate {certificate};
         ssl_certificate_key {key};
@@ -51,15 +41,10 @@ http {{
             proxy_read_timeout 1h;
             proxy_send_timeout 1h;
         }}
-    }}
-}}
-"
-        );
-        let file = scratch.write("nginx.conf", config);
-        let mut command = Command::new(needed("nginx", "nginx-light"));
-        command.args(["-e", "stderr", "-p"]).arg(scratch.path()).args(["-c", &file]);
+    }}"
+        ));
         let https = Some(format!("https://localhost:{tls}"));
-        Balancer::started(Process::spawn("nginx", &mut command), plain, https, scratch)
+        Balancer { address, https, _process: process, _scratch: scratch }
     }
 
     /// haproxy with a plain listener.
@@ -95,18 +80,10 @@ backend gateways
         let file = scratch.write("haproxy.cfg", config);
         let mut command = Command::new(needed("haproxy", "haproxy"));
         command.args(["-db", "-f", &file]);
-        Balancer::started(Process::spawn("haproxy", &mut command), plain, None, scratch)
-    }
-
-    fn started(mut process: Process, port: u16, https: Option<String>, scratch: Scratch) -> Balancer {
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        eventually("the balancer listens", || {
-            if let Some(status) = process.exited() {
-                panic!("the balancer ended at start with {status}:\n{}", process.stderr());
-            }
-            TcpStream::connect(address).ok()
-        });
-        Balancer { address, https, _process: process, _scratch: scratch }
+        let mut process = Process::spawn("haproxy", &mut command);
+        let address = SocketAddr::from(([127, 0, 0, 1], plain));
+        accepts(&mut process, address);
+        Balancer { address, https: None, _process: process, _scratch: scratch }
     }
 
     /// The plain URL of a destination behind it.

@@ -24,6 +24,7 @@ pub mod isolated;
 pub mod issuer;
 pub mod mariadb;
 pub mod memory;
+pub mod nginx;
 pub mod original;
 pub mod pattern;
 pub mod port;
