@@ -1,15 +1,14 @@
 //! Where the programs listen: both families, inherited sockets.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use e2e::eventually::eventually;
 use e2e::http::get;
 use e2e::port;
 use e2e::process::{Process, Signal};
-use e2e::programs::{Client, Gateway, addresses, program};
+use e2e::programs::{Client, Gateway, activated, addresses, program};
 
 fn both_families(port: u16) -> [SocketAddr; 2] {
     [(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]
@@ -66,20 +65,12 @@ fn a_taken_port_is_an_error_with_the_address() {
     assert!(process.stderr().contains(&address), "{}", process.stderr());
 }
 
-/// A shell that becomes the server with our socket as descriptor 3, as systemd does it.
-fn activated(listener: TcpListener, environment: &str) -> Command {
-    let mut command = Command::new("sh");
-    command.args(["-c", &format!("exec 3<&0 </dev/null; {environment} exec \"$@\""), "activation"]);
-    command.arg(program("wsgate-server")).stdin(Stdio::from(OwnedFd::from(listener)));
-    command
-}
-
 #[test]
 fn a_socket_of_systemd_is_used_instead_of_listening() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let not_used = port::free();
-    let mut command = activated(listener, "LISTEN_PID=$$ LISTEN_FDS=1");
+    let mut command = activated(listener, "wsgate-server", "LISTEN_PID=$$ LISTEN_FDS=1");
     command.args(["--listen", &format!("127.0.0.1:{not_used}")]);
     let gateway = Gateway::from_command(command, "", &[]);
     assert_eq!(gateway.address, address, "the inherited address is logged");
@@ -91,7 +82,7 @@ fn a_socket_of_systemd_is_used_instead_of_listening() {
 fn sockets_meant_for_another_process_are_not_taken() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let inherited = listener.local_addr().unwrap();
-    let mut command = activated(listener, "LISTEN_PID=1 LISTEN_FDS=1");
+    let mut command = activated(listener, "wsgate-server", "LISTEN_PID=1 LISTEN_FDS=1");
     command.args(["--listen", "127.0.0.1:0"]);
     let gateway = Gateway::from_command(command, "", &[]);
     assert_ne!(gateway.address, inherited);
@@ -103,7 +94,7 @@ fn a_socket_of_start_server_is_used_and_closed_at_sigterm() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let destination = e2e::destination::Destination::echo();
-    let command = activated(listener, &format!("SERVER_STARTER_PORT={address}=3"));
+    let command = activated(listener, "wsgate-server", &format!("SERVER_STARTER_PORT={address}=3"));
     let mut gateway = Gateway::from_command(command, &destination.map("db"), &[]);
     assert_eq!(gateway.address, address);
     let open = e2e::websocket::WebSocket::open(address, "/proxy/db");

@@ -1,8 +1,6 @@
 //! An upgrade of the gateway under start_server: nobody is refused, old tunnels live on.
 
-use std::fs;
 use std::net::SocketAddr;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
@@ -10,72 +8,18 @@ use e2e::destination::Destination;
 use e2e::eventually::eventually;
 use e2e::frame::Frame;
 use e2e::http::Request;
-use e2e::port;
-use e2e::process::{Process, Signal, send};
-use e2e::programs::{needed, program};
-use e2e::scratch::Scratch;
+use e2e::process::Signal;
+use e2e::supervised::Supervised;
 use e2e::websocket::WebSocket;
 
-/// start_server with the gateway below it.
-struct Supervised {
-    supervisor: Process,
-    address: SocketAddr,
-    status: String,
-    _scratch: Scratch,
-}
-
-impl Supervised {
-    fn start(map: &str) -> Supervised {
-        let scratch = Scratch::new();
-        let address = SocketAddr::from(([127, 0, 0, 1], port::free()));
-        let (status, map) = (scratch.file("status"), scratch.write("server.map", map));
-        let mut command = Command::new(needed("start_server", "libserver-starter-perl"));
-        command.args(["--port", &address.to_string(), "--interval", "1", "--status-file", &status, "--"]);
-        command.arg(program("wsgate-server")).args(["--log-format", "json", "--map", &map]);
-        let supervisor = Process::spawn("start_server", &mut command).ends_by_term();
-        let supervised = Supervised { supervisor, address, status, _scratch: scratch };
-        eventually("the first generation listens", || supervised.listening(1));
-        // It counts as started after the interval; before that a HUP would not be one.
-        eventually("start_server has written its status", || {
-            (!supervised.generations().is_empty()).then_some(())
-        });
-        supervised
-    }
-
-    /// Replaces the running generation and waits until the old ones are told to go.
-    fn hup(&mut self) {
-        let generation = self.supervisor.events_of("listening").len() + 1;
-        self.supervisor.signal(Signal::HUP);
-        eventually("the next generation listens", || self.listening(generation));
-        eventually("the old generations are told to go", || {
-            (self.supervisor.stderr().matches("killing old workers").count() + 1 >= generation).then_some(())
-        });
-    }
-
-    /// Whether so many generations have said that they listen.
-    fn listening(&self, generations: usize) -> Option<()> {
-        (self.supervisor.events_of("listening").len() >= generations).then_some(())
-    }
-
-    /// The process ids of the generations that live.
-    fn generations(&self) -> Vec<u32> {
-        let status = fs::read_to_string(&self.status).unwrap_or_default();
-        status.lines().filter_map(|line| line.split(':').nth(1)?.parse().ok()).collect()
-    }
-}
-
-impl Drop for Supervised {
-    fn drop(&mut self) {
-        for pid in self.generations() {
-            send(pid, Signal::KILL); // a failed test may leave a tunnel that it would wait for
-        }
-    }
+fn gateway(map: &str) -> Supervised {
+    Supervised::start("wsgate-server", "--map", map)
 }
 
 #[test]
 fn a_hup_under_load_refuses_nobody_and_old_tunnels_live_on() {
     let destination = Destination::echo();
-    let mut gateway = Supervised::start(&destination.map("db"));
+    let mut gateway = gateway(&destination.map("db"));
     let mut old = WebSocket::open(gateway.address, "/proxy/db");
     let (address, first) = (gateway.address, gateway.generations());
     let (stop, done) = (AtomicBool::new(false), AtomicUsize::new(0));
@@ -103,7 +47,7 @@ fn a_hup_under_load_refuses_nobody_and_old_tunnels_live_on() {
 fn tunnels_live_through_several_hups() {
     // start_server sends SIGTERM to *all* old generations at each HUP: the same process gets it twice.
     let destination = Destination::echo();
-    let mut gateway = Supervised::start(&destination.map("db"));
+    let mut gateway = gateway(&destination.map("db"));
     let mut first = WebSocket::open(gateway.address, "/proxy/db");
     gateway.hup();
     let mut second = WebSocket::open(gateway.address, "/proxy/db");
@@ -117,7 +61,7 @@ fn tunnels_live_through_several_hups() {
 #[test]
 fn a_term_of_start_server_drains() {
     let destination = Destination::echo();
-    let mut gateway = Supervised::start(&destination.map("db"));
+    let mut gateway = gateway(&destination.map("db"));
     let mut open = WebSocket::open(gateway.address, "/proxy/db");
     gateway.supervisor.signal(Signal::TERM);
     eventually("it passes the signal on", || {

@@ -32,6 +32,7 @@ pub mod process;
 pub mod programs;
 pub mod scratch;
 pub mod sshd;
+pub mod supervised;
 pub mod target;
 pub mod uri_echo;
 pub mod web_server;

@@ -1,8 +1,9 @@
 //! Our own programs: built once, started on port 0, found by what they log.
 
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use crate::eventually::{PATIENCE, eventually};
@@ -192,6 +193,14 @@ impl Pair {
     pub fn connect(&self) -> TcpStream {
         self.client.connect()
     }
+}
+
+/// A shell that becomes this program with our socket as descriptor 3, as systemd does it.
+pub fn activated(listener: TcpListener, name: &str, environment: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("exec 3<&0 </dev/null; {environment} exec \"$@\""), "activation"]);
+    command.arg(program(name)).stdin(Stdio::from(OwnedFd::from(listener)));
+    command
 }
 
 /// Every address that a program has logged as bound.
