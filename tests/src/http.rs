@@ -81,6 +81,42 @@ impl Request {
     }
 }
 
+/// Requests one after the other on one connection, quickly; a new one after an answer that closes it.
+#[derive(Debug)]
+pub struct Conversation {
+    address: SocketAddr,
+    open: Option<io::BufReader<TcpStream>>,
+}
+
+impl Conversation {
+    /// Connects at the first request.
+    pub fn with(address: SocketAddr) -> Conversation {
+        Conversation { address, open: None }
+    }
+
+    /// Sends a request and reads the answer.
+    ///
+    /// # Errors
+    /// What sending or reading says.
+    pub fn try_ask(&mut self, request: &Request) -> io::Result<Response> {
+        let reader = self.open.get_or_insert_with(|| io::BufReader::new(connect(self.address)));
+        let answer =
+            reader.get_ref().write_all(request.head().as_bytes()).and_then(|()| Response::read(reader));
+        if !matches!(&answer, Ok(answer) if answer.header("Connection") != Some("close")) {
+            self.open = None;
+        }
+        answer
+    }
+
+    /// Sends a request and reads the answer.
+    ///
+    /// # Panics
+    /// When there is no answer, or no HTTP.
+    pub fn ask(&mut self, request: &Request) -> Response {
+        self.try_ask(request).unwrap_or_else(|error| panic!("no answer to {:?}: {error}", request.line))
+    }
+}
+
 /// GETs a page on a new connection.
 pub fn get(address: SocketAddr, path: &str) -> Response {
     Request::plain("GET", path).ask(address)
@@ -131,6 +167,11 @@ impl Response {
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut all = self.headers.iter();
         all.find(|(have, _)| have.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// The names of all headers, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.headers.iter().map(|(name, _)| name.as_str())
     }
 
     /// The word that says why we refuse, or nothing.

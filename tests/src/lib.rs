@@ -8,6 +8,7 @@
 //!
 //! Everything here panics with a message that says what was expected: that is how a test fails.
 
+pub mod application;
 pub mod audit;
 pub mod balancer;
 pub mod certificate;
