@@ -80,6 +80,11 @@ impl Issuer {
         self.key.to_pem().expect("a key that was made can be written")
     }
 
+    /// The public key as PEM.
+    pub fn public_pem(&self) -> String {
+        self.key.public_pem()
+    }
+
     /// The public key as a JWK.
     pub fn jwk(&self) -> Value {
         self.key.public().to_jwk(Some(&self.kid))

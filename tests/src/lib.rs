@@ -5,6 +5,11 @@
 //! somebody is ([`issuer`], [`forge`], [`web_server`], [`fake_iap`]) and what is in the way ([`forward_proxy`]),
 //! the real servers ([`mariadb`], [`sshd`], [`balancer`], [`uri_echo`]), and what measures ([`audit`],
 //! [`pattern`], [`target`], [`memory`]). [`conformance`] puts a table of rows to deteco.
+//! Reading order: [`eventually`] and [`scratch`], then ours ([`process`], [`programs`], [`deteco`],
+//! [`supervised`]), the hand-made peers ([`http`], [`application`], [`frame`], [`websocket`], [`original`],
+//! [`destination`], [`fake_gateway`]), who says who somebody is ([`issuer`], [`web_server`], [`fake_iap`])
+//! and what is in the way ([`forward_proxy`]), the real servers ([`mariadb`], [`sshd`], [`nginx`],
+//! [`balancer`]), and what measures ([`audit`], [`pattern`], [`memory`]).
 //!
 //! Everything here panics with a message that says what was expected: that is how a test fails.
 
@@ -14,6 +19,7 @@ pub mod balancer;
 pub mod certificate;
 pub mod conformance;
 pub mod destination;
+pub mod deteco;
 pub mod eventually;
 pub mod fake_gateway;
 pub mod fake_iap;
