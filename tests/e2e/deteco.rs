@@ -1,5 +1,6 @@
 //! deteco behind the real nginx: whatever a client sends, who may not see a page does not see it.
 
+mod caching;
 mod connections;
 mod failing;
 mod identity;
