@@ -3,6 +3,7 @@
 mod caching;
 mod connections;
 mod failing;
+mod heads;
 mod identity;
 mod sample;
 mod scope;
