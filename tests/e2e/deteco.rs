@@ -5,6 +5,7 @@ mod connections;
 mod failing;
 mod heads;
 mod identity;
+mod reload;
 mod sample;
 mod scope;
 mod stopping;
