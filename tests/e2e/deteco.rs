@@ -2,6 +2,7 @@
 
 mod caching;
 mod connections;
+mod deny;
 mod failing;
 mod heads;
 mod identity;
