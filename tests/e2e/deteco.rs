@@ -6,6 +6,7 @@ mod deny;
 mod failing;
 mod heads;
 mod identity;
+mod keys;
 mod reload;
 mod sample;
 mod scope;
