@@ -6,6 +6,8 @@ mod deny;
 mod failing;
 mod heads;
 mod identity;
+mod jwks;
+mod jwks_outage;
 mod keys;
 mod reload;
 mod sample;
