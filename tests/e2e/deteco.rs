@@ -9,6 +9,7 @@ mod identity;
 mod jwks;
 mod jwks_outage;
 mod keys;
+mod listening;
 mod reload;
 mod sample;
 mod scope;
