@@ -10,6 +10,7 @@ mod jwks;
 mod jwks_outage;
 mod keys;
 mod listening;
+mod log;
 mod reload;
 mod sample;
 mod scope;
