@@ -1,6 +1,7 @@
 //! deteco behind the real nginx: whatever a client sends, who may not see a page does not see it.
 
 mod caching;
+mod check;
 mod connections;
 mod deny;
 mod failing;
