@@ -12,6 +12,7 @@ mod jwks_outage;
 mod keys;
 mod listening;
 mod log;
+mod nginx_tools;
 mod reload;
 mod sample;
 mod scope;

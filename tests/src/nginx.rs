@@ -1,6 +1,6 @@
 //! nginx, the real one, with a configuration of the test's own or with the one that README.md shows.
 
-use std::fmt::Display;
+use std::fmt::{self, Display, Formatter};
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
@@ -114,6 +114,12 @@ impl Sample {
     /// Starts nginx with it.
     pub fn start(&self) -> Nginx {
         Nginx::start(&self.0)
+    }
+}
+
+impl Display for Sample {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
