@@ -47,10 +47,9 @@ pub struct Service {
 }
 
 impl Service {
-    /// Whether a token with this `kid` was signed by a key that we have not heard of, or there are none at all.
+    /// Whether a token with this `kid` was signed by a key that we have not heard of.
     pub(crate) fn lacks_key(&self, kid: Option<&str>) -> bool {
-        let keys = self.keys.keys();
-        keys.is_empty() || kid.is_some() && !keys.iter().any(|key| key.kid.as_deref() == kid)
+        kid.is_some() && !self.keys.keys().iter().any(|key| key.kid.as_deref() == kid)
     }
 }
 

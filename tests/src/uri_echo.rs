@@ -1,15 +1,12 @@
 //! The real nginx, asked how it normalises a path: it answers with `$request_uri` and `$uri`, to the byte.
 
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::process::Command;
+use std::net::SocketAddr;
 
-use crate::eventually::eventually;
 use crate::http::line;
+use crate::nginx::{LISTEN, Nginx};
 use crate::port;
-use crate::process::Process;
-use crate::programs::{connect, needed, reset};
-use crate::scratch::Scratch;
+use crate::programs::{connect, reset};
 
 /// Requests that are sent before the first answer is read: few enough that their answers fit into buffers.
 const PIPELINED: usize = 32;
@@ -21,8 +18,7 @@ pub struct UriEcho {
     pub merging: SocketAddr,
     /// With `merge_slashes off`.
     pub keeping: SocketAddr,
-    _process: Process,
-    _scratch: Scratch,
+    _nginx: Nginx,
 }
 
 /// What nginx served.
@@ -37,43 +33,17 @@ pub struct Served {
 impl UriEcho {
     /// Starts it on free ports.
     pub fn start() -> UriEcho {
-        let scratch = Scratch::new();
-        let dir = scratch.path().display();
-        let servers = [("on", port::free()), ("off", port::free())];
+        let keeping = SocketAddr::from(([127, 0, 0, 1], port::free()));
         // The text of `return` goes out as it is: whatever bytes the variables hold, and Content-Length counts them.
-        let server = |(merge, port): (&str, u16)| {
+        let server = |address: &str, merge: &str| {
             format!(
-                "    server {{ listen 127.0.0.1:{port}; merge_slashes {merge}; return 200 \"$request_uri $uri\"; }}\n"
+                "server {{ listen {address}; merge_slashes {merge}; return 200 \"$request_uri $uri\"; }}\n"
             )
         };
-        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|kind| format!("    {kind}_temp_path {dir}/{kind};\n"))
-            .concat();
-        let config = format!(
-            "daemon off; master_process off; pid {dir}/pid; error_log /dev/null;
-events {{ worker_connections 512; }}
-http {{
-    access_log off;
-    keepalive_requests 1000000;
-    large_client_header_buffers 8 32k;
-{temporary}{}}}
-",
-            servers.map(server).concat()
-        );
-        let file = scratch.write("nginx.conf", config);
-        let mut command = Command::new(needed("nginx", "nginx-light"));
-        command.args(["-e", "stderr", "-p"]).arg(scratch.path()).args(["-c", &file]);
-        let mut process = Process::spawn("nginx", &mut command);
-        let [merging, keeping] = servers.map(|(_, port)| SocketAddr::from(([127, 0, 0, 1], port)));
-        for address in [merging, keeping] {
-            eventually("nginx listens", || {
-                if let Some(status) = process.exited() {
-                    panic!("nginx ended at start with {status}:\n{}", process.stderr());
-                }
-                TcpStream::connect(address).ok()
-            });
-        }
-        UriEcho { merging, keeping, _process: process, _scratch: scratch }
+        let both = server(LISTEN, "on") + &server(&keeping.to_string(), "off");
+        let limits = "keepalive_requests 1000000;\nlarge_client_header_buffers 8 32k;\n";
+        let nginx = Nginx::start(&format!("{limits}{both}"));
+        UriEcho { merging: nginx.address, keeping, _nginx: nginx }
     }
 }
 

@@ -10,7 +10,7 @@ use https::jwks::JwksCache;
 use token::{Key, KeySet, KeySetError};
 use toml::Spanned;
 
-use super::keys::{Reader, Set};
+use super::keys::{Keys, Reader, Set};
 use crate::file::{self, Covered, Published};
 use crate::{Methods, Rule, Service};
 
@@ -31,6 +31,8 @@ pub(super) struct Draft {
     pub(super) place: String,
     /// The keys of files, those of a JWK set last.
     pub(super) keys: Vec<KeyFact>,
+    /// What is odd about them, for a warning each.
+    pub(super) repeated: Vec<String>,
     /// They alone.
     alone: KeySet,
     pub(super) published: Option<Published>,
@@ -50,7 +52,7 @@ impl Draft {
         let service = service.get_ref();
         let place = format!("{at}: {}", service.name(index));
         let reader = Reader { source: &file.source, service: service.name(index) };
-        let mut keys = reader.keys(service)?;
+        let Keys { facts: mut keys, repeated } = reader.keys(service)?;
         let own = || keys.iter().map(|fact| fact.key.clone()).collect();
         let limit = file.max_tried();
         let too_many = || format!("{place}: too many keys; max_keys_tried is {limit}");
@@ -70,6 +72,7 @@ impl Draft {
             id: service.id().to_owned(),
             place,
             keys,
+            repeated,
             alone,
             published,
             rules: rules(service),

@@ -30,21 +30,42 @@ pub(super) enum Set {
     Published(Published),
 }
 
+/// The keys of a service.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    pub(super) facts: Vec<KeyFact>,
+    /// What is odd about them
+    pub(super) repeated: Vec<String>,
+}
+
+impl Keys {
+    /// One key may be there twice, as with a certificate and its renewal. With the same terms it says nothing
+    /// new; the original took such a file.
+    fn push(&mut self, fact: KeyFact) {
+        match self.facts.iter().find(|first| same(&first.key, &fact.key)) {
+            Some(first) => {
+                self.repeated
+                    .push(format!("{}: the same key as {}; remove one of them", fact.from, first.from));
+            }
+            None => self.facts.push(fact),
+        }
+    }
+}
+
 impl Reader<'_> {
     /// Those of `public_keys` and `[[services.keys]]`, in order.
     ///
     /// # Errors
     /// `FILE:LINE: SERVICE: KEY: what`
-    pub(super) fn keys(&self, service: &file::Service) -> Result<Vec<KeyFact>> {
-        let mut keys = Vec::new();
+    pub(super) fn keys(&self, service: &file::Service) -> Result<Keys> {
+        let mut keys = Keys::default();
         for (index, pem) in service.public_keys.iter().enumerate() {
             let from = format!("public_keys[{index}]");
             let public = self.public(&from, pem.span(), Ok(pem.get_ref().clone().into_bytes()))?;
-            self.push(&mut keys, pem.span(), KeyFact { from, key: Key::from(public) })?;
+            keys.push(KeyFact { from, key: Key::from(public) });
         }
         for (index, key) in service.keys.iter().enumerate() {
-            let fact = self.key(index, key)?;
-            self.push(&mut keys, key.span(), fact)?;
+            keys.push(self.key(index, key)?);
         }
         Ok(keys)
     }
@@ -67,16 +88,6 @@ impl Reader<'_> {
     fn public(&self, from: &str, span: Range<usize>, pem: io::Result<Vec<u8>>) -> Result<PublicKey> {
         let place = || self.place(from, &span);
         PublicKey::from_pem(&pem.with_context(place)?).with_context(place)
-    }
-
-    /// One key may be there twice, as with a certificate and its renewal; but not with the same terms.
-    fn push(&self, keys: &mut Vec<KeyFact>, span: Range<usize>, fact: KeyFact) -> Result<()> {
-        if let Some(first) = keys.iter().find(|first| same(&first.key, &fact.key)) {
-            let place = self.place(&fact.from, &span);
-            anyhow::bail!("{place}: the same key as {}; remove one of them", first.from);
-        }
-        keys.push(fact);
-        Ok(())
     }
 
     /// Where the JWK set is, and its keys if that is a file.

@@ -69,7 +69,7 @@ impl Sets {
         Sets { kept: Vec::new(), changed, _fetching: stop.clone().drop_guard(), stop }
     }
 
-    /// Goes on with those that stay as they are, keys and all; starts the others, with the keys of now if only
+    /// Goes on with those that stay as they are, keys and all, and fetches them anew; starts the others, with the keys of now if only
     /// their terms are new, and ends what is no longer wanted. Inside a tokio runtime; blocks for as long as
     /// reading files takes.
     pub(super) fn adopt(&mut self, prepared: &[Prepared]) {
@@ -80,6 +80,8 @@ impl Sets {
                     let (url, error) = (&wanted.published.url, format!("{error:#}"));
                     tracing::warn!(%url, error, "the authorities cannot be read again, the old ones stay");
                 }
+                // An operator who reloads may have published another key just now.
+                cache.refetch();
                 (kept.clone(), cache.clone())
             }
             None => (wanted.clone(), self.start(wanted)),

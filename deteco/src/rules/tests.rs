@@ -141,7 +141,6 @@ fn a_bad_key_is_named() {
         (with(&private), "17: services[1] \"a\": public_keys[1]: this is a private key"),
         (with(&both), "17: services[1] \"a\": public_keys[1]: there are 2 PEM blocks"),
         (with("…\n"), "17: services[1] \"a\": public_keys[1]: there is no PEM block"),
-        (with(&two), "17: services[1] \"a\": public_keys[1]: the same key as public_keys[0]; remove one"),
         (
             service("a", &many, ""),
             "1: services[0] \"a\": too many keys; max_keys_tried is 8: 9 keys allow EdDSA",
@@ -221,6 +220,10 @@ fn what_is_odd_is_told() {
     let published = "[services.jwks]\nurl = 'https://127.0.0.1:1/'";
     for (conf, expected) in [
         (service("a", &[&same], ""), vec![]),
+        (
+            service("a", &[&same, &same], ""),
+            vec!["1: services[0] \"a\": public_keys[1]: the same key as public_keys[0]; remove one of them"],
+        ),
         (paths("'/'"), vec!["1: services[0] \"a\": paths[0]: \"/\" is everything"]),
         (paths("'path1'"), vec!["paths[0]: \"path1\" is taken as \"/path1\"; write it so"]),
         (paths("'/a/*'"), vec!["paths[0]: \"/a/*\": a * is a letter like any other"]),

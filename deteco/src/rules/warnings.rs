@@ -18,6 +18,7 @@ pub(super) fn of(plan: &Plan, now: SystemTime) -> Vec<String> {
     for (service, draft) in plan.file.services.iter().zip(&plan.drafts) {
         let say = |what: String| format!("{}: {what}", draft.place);
         warnings.extend(paths(service.get_ref()).into_iter().map(say));
+        warnings.extend(draft.repeated.iter().cloned().map(say));
         for fact in &draft.keys {
             warnings.extend(validity(&fact.key, now).map(|what| say(format!("{}: {what}", fact.from))));
         }
