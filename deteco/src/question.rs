@@ -26,7 +26,7 @@ impl<'a> FromIterator<&'a [u8]> for Lines<'a> {
 /// For who counts them: of several lines nobody shall see one.
 impl<'a> IntoIterator for Lines<'a> {
     type Item = &'a [u8];
-    type IntoIter = std::iter::Take<std::iter::Repeat<&'a [u8]>>;
+    type IntoIter = std::iter::RepeatN<&'a [u8]>;
 
     fn into_iter(self) -> Self::IntoIter {
         let (line, count) = match self {
@@ -34,7 +34,7 @@ impl<'a> IntoIterator for Lines<'a> {
             Lines::One(line) => (line, 1),
             Lines::Several => (&b""[..], 2),
         };
-        std::iter::repeat(line).take(count)
+        std::iter::repeat_n(line, count)
     }
 }
 
