@@ -21,6 +21,8 @@ static X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 pub(crate) fn answer(gate: &Gate, head: Parts, peer: Peer, begun: Instant) -> Answer {
     match head.uri.path() {
         path if path == gate.config.auth_path.as_str() => auth(gate, head, peer, begun),
+        // nginx takes every 2xx for a yes: `proxy_pass http://deteco/;` would let everybody in.
+        _ if is_question(&head.headers) => answer::plain(StatusCode::NOT_FOUND, "no questions here\n"),
         "/" | "/live" => answer::plain(StatusCode::OK, "OK\n"),
         "/ready" => match gate.ready() {
             Ok(()) => answer::plain(StatusCode::OK, "OK\n"),
@@ -28,6 +30,11 @@ pub(crate) fn answer(gate: &Gate, head: Parts, peer: Peer, begun: Instant) -> An
         },
         _ => answer::plain(StatusCode::NOT_FOUND, "not found\n"),
     }
+}
+
+/// Whether a request has what nginx says when it asks, and nobody else does.
+fn is_question(headers: &HeaderMap) -> bool {
+    [&X_ORIGINAL_URI, &X_ORIGINAL_METHOD, &X_DETECO_SCOPE].iter().any(|name| headers.contains_key(*name))
 }
 
 fn auth(gate: &Gate, head: Parts, peer: Peer, begun: Instant) -> Answer {

@@ -126,6 +126,19 @@ async fn other_paths_are_for_people_and_monitors() {
     }
 }
 
+/// nginx takes any 2xx for a yes, and `proxy_pass http://deteco/;` is soon written.
+#[tokio::test]
+async fn a_question_on_another_path_gets_no_yes() {
+    for path in ["/", "/live", "/live?x", "/ready", "/nothing"] {
+        for header in ["X-Original-URI: /a", "x-original-method: GET", "X-Deteco-Scope: s"] {
+            let mut caller = call(&gate()).await;
+            caller.write(&format!("GET {path} HTTP/1.1\r\n{header}\r\nConnection: close\r\n\r\n"));
+            let answer = caller.rest().await;
+            assert!(answer.starts_with("HTTP/1.1 404 Not Found\r\n"), "{path} {header}: {answer}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_does_not_parse_is_answered_and_closed() {
     let many = format!("GET /auth HTTP/1.1\r\n{}\r\n", "X: y\r\n".repeat(1025));
