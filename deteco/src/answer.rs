@@ -81,14 +81,19 @@ pub(crate) fn decided(
     answer
 }
 
-/// For how many seconds nginx may keep a 200: until the token is no longer good, and no longer than the
-/// configuration says. Without leeway, and never 0, which nginx takes for "not at all".
+/// For how many seconds nginx may keep a 200: until the token or its key is no longer good, and no longer than
+/// the configuration says. Without leeway, and never 0, which nginx takes for "not at all".
 fn cacheable(identity: &Identity, rules: &Ruleset, now: SystemTime) -> Option<u64> {
     let most = rules.accel_expires?;
     let left = |end: SystemTime| end.duration_since(now).unwrap_or_default();
     let fresh = |freshness| identity.verified.issued.checked_add(freshness).map_or(Duration::MAX, left);
     let until_stale = rules.policy.freshness.map_or(Duration::MAX, fresh);
-    let seconds = most.min(left(identity.verified.expires)).min(until_stale).as_secs();
+    let keys = identity.service.keys.keys().iter();
+    let same = keys.filter(|key| key.public.fingerprint() == identity.verified.key_fingerprint);
+    let ends = same.filter(|key| key.is_valid_at(now)).filter_map(|key| key.not_after);
+    let until_inactive = ends.map(left).min().unwrap_or(Duration::MAX);
+    let until_expired = left(identity.verified.expires);
+    let seconds = most.min(until_expired).min(until_stale).min(until_inactive).as_secs();
     (seconds > 0).then_some(seconds)
 }
 

@@ -1,13 +1,13 @@
 //! What unit tests of the HTTP side share: a gate without services, and an identity.
 
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use daemon::reload::Snapshot;
 use daemon::stop::Stop;
 use http::{HeaderName, HeaderValue};
 use serde_json::json;
-use token::{KeySet, NewKey, Policy, PrivateKey};
+use token::{Key, KeySet, NewKey, Policy, PrivateKey};
 
 use crate::gate::Gate;
 use crate::{Cache, Config, Identity, Patience, Proxies, Ruleset, Service};
@@ -52,8 +52,13 @@ pub(crate) const SERVICE: &str = "report_batch";
 
 /// Who a token speaks for, in seconds since 1970.
 pub(crate) fn identity(issued: u64, expires: u64) -> Arc<Identity> {
+    identity_of(issued, expires, None)
+}
+
+/// The same, with the end of its key.
+pub(crate) fn identity_of(issued: u64, expires: u64, not_after: Option<SystemTime>) -> Arc<Identity> {
     let key = PrivateKey::generate(NewKey::Ed25519).unwrap();
-    let keys = KeySet::new(vec![key.public().clone().into()]).unwrap();
+    let keys = KeySet::new(vec![Key { not_after, ..key.public().clone().into() }]).unwrap();
     let text = key.sign(Some("2026-a"), &json!({"sub": SERVICE, "iat": issued, "exp": expires})).unwrap();
     let verified =
         token::verify(&text, &keys, &Policy::default(), UNIX_EPOCH + Duration::from_secs(issued)).unwrap();

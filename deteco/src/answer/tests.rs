@@ -108,6 +108,21 @@ fn a_200_is_cached_no_longer_than_the_token_is_good() {
     }
 }
 
+/// The key's end is its owner's word too, and nginx would not hear of it.
+#[test]
+fn a_200_is_cached_no_longer_than_its_key_counts() {
+    for (not_after, expected) in
+        [(None, Some("60")), (Some(T + 20), Some("20")), (Some(T + 90), Some("60")), (Some(T), None)]
+    {
+        let mut rules = test::ruleset();
+        rules.accel_expires = Some(Duration::from_secs(60));
+        let identity = test::identity_of(T, T + 100, not_after.map(at));
+        let answer = answer(&Ok(identity), &rules, &Method::GET);
+        let told = answer.headers().get("x-accel-expires").map(|value| value.to_str().unwrap());
+        assert_eq!(told, expected, "{not_after:?}");
+    }
+}
+
 #[test]
 fn a_refusal_gives_no_reason() {
     let (bare, again) = ("Bearer realm=\"deteco\"", "Bearer realm=\"deteco\", error=\"invalid_token\"");
