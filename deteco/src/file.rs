@@ -37,6 +37,7 @@ use crate::UriPolicy;
 
 pub(crate) use jwks::{JwksPlace, Published};
 pub(crate) use key::{Key, KeySource};
+use place::has_pem;
 pub(crate) use place::{Source, Wrong};
 pub(crate) use service::{Covered, Service};
 use text::{Full, Names};
@@ -110,8 +111,13 @@ impl File {
         file.check_bounds()?;
         service::check(&file.services, &file.source)?;
         let directory = path.parent().unwrap_or(Path::new("")).to_owned();
+        let is_key = |path: &&mut Spanned<PathBuf>| has_pem(&path.get_ref().to_string_lossy());
+        let key = file.paths_mut().find(is_key).map(|path| path.span());
+        if let Some(span) = key {
+            return Err(file.source.wrong(span, "a key stands there, expected the name of a file"));
+        }
         for path in file.paths_mut() {
-            *path = directory.join(&path);
+            *path.get_mut() = directory.join(path.get_ref());
         }
         Ok(file)
     }
@@ -182,9 +188,9 @@ impl File {
         deny.chain(self.services.iter().flat_map(|service| service.get_ref().paths())).collect()
     }
 
-    fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+    fn paths_mut(&mut self) -> impl Iterator<Item = &mut Spanned<PathBuf>> {
         let services = self.services.0.iter_mut().flat_map(|service| service.get_mut().paths_mut());
-        self.deny_file.iter_mut().map(Spanned::get_mut).chain(services)
+        self.deny_file.iter_mut().chain(services)
     }
 }
 

@@ -7,6 +7,8 @@ use daemon::Text;
 use http::HeaderName;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 
+use super::place::has_pem;
+
 /// Headers that say how a message is framed, kept or authenticated (RFC 9110 §7.6.1 and others), or that
 /// deteco sends or hears itself.
 const TAKEN: [&str; 27] = [
@@ -70,10 +72,10 @@ impl FromStr for Claim {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, &'static str> {
-        if text.is_empty() {
-            Err("this is no claim of a token; write one such as email")
-        } else {
-            Ok(Claim(text.into()))
+        match text {
+            "" => Err("this is no claim of a token; write one such as email"),
+            _ if has_pem(text) => Err("expected a claim such as email"),
+            _ => Ok(Claim(text.into())),
         }
     }
 }

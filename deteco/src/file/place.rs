@@ -7,6 +7,8 @@ use anyhow::{Error, anyhow};
 
 /// What a private key begins with: somebody may have put one where a public key or a list belongs.
 const PEM: &str = "-----BEGIN";
+/// What follows is base64, in lines of 64; somebody may have left out the first one.
+const PEM_LINE: usize = 60;
 
 /// A file's name, and where its lines end.
 #[derive(Debug, Default)]
@@ -69,10 +71,28 @@ impl Source {
     /// What serde does not take. It repeats a value of the wrong type, which shall not be a key.
     pub(super) fn unreadable(&self, error: &toml::de::Error) -> Error {
         let mut what = error.message().replace('\n', "; ");
-        if what.contains(PEM) {
+        if has_pem(&what) {
             let expected = what.rsplit_once("expected ").map_or("something else", |(_, expected)| expected);
             what = format!("a key stands there, expected {expected}");
         }
-        self.wrong(error.span().unwrap_or(0..0), what)
+        self.wrong(error.span().unwrap_or(0..0), without_keys(&what))
     }
+}
+
+/// The text without words that are as long as a line of a key.
+fn without_keys(text: &str) -> String {
+    let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '_');
+    let mut shown = String::new();
+    for word in text.split_inclusive(|c| !is_base64(c)) {
+        let rest = word.trim_start_matches(is_base64);
+        let is_key = word.len() - rest.len() >= PEM_LINE;
+        shown.push_str(if is_key { "…" } else { &word[..word.len() - rest.len()] });
+        shown.push_str(rest);
+    }
+    shown
+}
+
+/// Whether a key, perhaps a private one, is in a text.
+pub(super) fn has_pem(text: &str) -> bool {
+    text.contains(PEM)
 }

@@ -97,10 +97,10 @@ impl Service {
         keys.chain(jwks.map(|path| path.get_ref().as_path())).map(Path::to_owned).collect()
     }
 
-    pub(super) fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+    pub(super) fn paths_mut(&mut self) -> impl Iterator<Item = &mut Spanned<PathBuf>> {
         let keys = self.keys.0.iter_mut().filter_map(|key| key.get_mut().file.as_mut());
         let jwks = self.jwks.iter_mut().map(Spanned::get_mut).flat_map(Jwks::paths_mut);
-        keys.chain(jwks).map(Spanned::get_mut)
+        keys.chain(jwks)
     }
 }
 

@@ -50,6 +50,33 @@ public_keys = ["…"]
 paths = ["/b"]
 "#;
 
+/// A key may end up anywhere; no error repeats it, with its first line or without.
+#[test]
+fn a_key_in_a_wrong_place_is_not_repeated() {
+    let line = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg39qDs6uPpZX1iKPk";
+    let block = format!("-----BEGIN PRIVATE KEY-----\n{line}\n-----END PRIVATE KEY-----\n");
+    let one_line = block.replace('\n', "");
+    let service = "[[services]]\nid = 'a'\npaths = ['/a']\npublic_keys = ['…']\n";
+    let mut texts = vec![format!("{service}{line} = 1\n")];
+    for key in [line, &block, &one_line] {
+        texts.push(format!("uri_policy = '''{key}'''\n{service}"));
+        texts.push(format!("leeway = '''{key}'''\n{service}"));
+        texts.push(format!("{service}[[services.keys]]\nfile = 'k'\nalgorithms = ['''{key}''']\n"));
+    }
+    for key in [&block, &one_line] {
+        texts.push(format!("deny_file = '''{key}'''\n{service}"));
+        texts.push(format!("{service}[[services.keys]]\nfile = '''{key}'''\n"));
+        texts.push(format!("{service}[services.jwks]\nfile = '''{key}'''\n"));
+        texts.push(format!("{service}[services.jwks]\nurl = 'https://a/'\nca = '''{key}'''\n"));
+        texts.push(format!("{service}[services.headers]\nX-A = '''{key}'''\n"));
+    }
+    for text in texts {
+        let error = format!("{:#}", parse(&text).unwrap_err());
+        assert!((error.contains("a key stands there") || error.contains('…')), "{error}");
+        assert!(!error.contains(&line[20..40]), "{error}");
+    }
+}
+
 #[test]
 fn the_sample_is_read() {
     let file = parse(SAMPLE).unwrap();
