@@ -32,14 +32,40 @@ pub(super) fn check(site: &Site<'_, '_>, auth: usize, findings: &mut Vec<Finding
         }
         return;
     };
+    if let Some(what) = elsewhere(pass.arg(0)) {
+        findings.push(Finding::new(Rule::NoQuestion, &pass.at, format!("{} {what}", pass.arg(0))));
+    }
     if site.blocks.value(auth, "proxy_pass_request_headers") != "off" {
         headers(site, auth, findings);
     }
+    token(site, auth, findings);
     body(site, auth, findings);
     waits(site, auth, findings);
     upstream::check(site, auth, pass, findings);
     cache::check(site, auth, findings);
     refused::check_auth(site, auth, findings);
+}
+
+/// Whether a `proxy_pass` leads to what says yes to everybody: a page of deteco's for monitors, or whatever the
+/// client names.
+fn elsewhere(url: &str) -> Option<&'static str> {
+    if variables(url).into_iter().any(is_clients) {
+        return Some("is for the client to choose");
+    }
+    let (_, rest) = url.split_once("://")?;
+    // unix:/path:/uri
+    let (_, path) = rest.strip_prefix("unix:").map_or(rest.split_once('/'), |path| path.split_once(":/"))?;
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    matches!(path.trim_matches('/'), "" | "live" | "ready").then_some("is a page for monitors")
+}
+
+/// The token is the client's, from wherever in its request.
+fn token(site: &Site<'_, '_>, auth: usize, findings: &mut Vec<Finding>) {
+    let Some(line) = site.blocks.header(auth, "proxy_set_header", "Authorization") else { return };
+    if !line.arg(1).is_empty() && variables(line.arg(1)).is_empty() {
+        let what = "Authorization is the same for every request";
+        findings.push(Finding::new(Rule::FixedToken, &line.at, what));
+    }
 }
 
 /// What deteco believes. A header that is not set is the client's own.

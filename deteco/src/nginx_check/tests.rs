@@ -38,6 +38,13 @@ fn wrong_questions() {
         ("location = /_deteco {", "location = /other {", Rule::NoAuthLocation),
         ("internal;\n", "internal; return 200;\n", Rule::NoQuestion),
         ("proxy_pass http://deteco_backend/auth;", "root /srv;", Rule::NoQuestion),
+        ("deteco_backend/auth;", "deteco_backend/;", Rule::NoQuestion),
+        ("deteco_backend/auth;", "deteco_backend/live;", Rule::NoQuestion),
+        ("deteco_backend/auth;", "deteco_backend/ready?x;", Rule::NoQuestion),
+        ("deteco_backend/auth;", "deteco_backend//;", Rule::NoQuestion),
+        ("http://deteco_backend/auth;", "http://$arg_to/auth;", Rule::NoQuestion),
+        ("internal;\n", "internal; proxy_set_header Authorization \"Bearer e30\";\n", Rule::FixedToken),
+        ("internal;\n", "internal; proxy_set_header Authorization \"Bearer $cookie_t\";\n", Rule::CacheKey),
         ("proxy_set_header X-Original-URI $request_uri;", "", Rule::UriNotSet),
         ("X-Original-URI $request_uri;", "X-Original-URI $uri;", Rule::UriNotRaw),
         ("X-Original-URI $request_uri;", "X-Original-URI $document_uri;", Rule::UriNotRaw),
@@ -72,6 +79,11 @@ fn wrong_questions() {
         ("proxy_connect_timeout 1s;", "proxy_connect_timeout 10001ms;", Rule::SlowTimeout),
     ] {
         assert_eq!(rules(&changed(from, to)), [rule], "{from} -> {to}");
+    }
+    let cookie = "internal; proxy_set_header Authorization \"Bearer $cookie_t\";\n";
+    for (last, expected) in [("-$cookie_t", vec![Rule::CacheKeyOrder]), (" $cookie_t", vec![])] {
+        let text = changed("internal;\n", cookie).replace(" $http_authorization\"", &format!("{last}\""));
+        assert_eq!(rules(&text), expected, "{last}");
     }
 }
 

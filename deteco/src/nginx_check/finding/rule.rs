@@ -44,8 +44,11 @@ rules! {
         "what answers there decides who gets in, and it is not deteco",
         "location = URI { internal; proxy_pass …; }, as deteco nginx-conf prints it";
     NoQuestion: Error,
-        "deteco is not asked: a 2xx from this location lets everybody in",
+        "deteco is not asked about the token: a 2xx from this location lets everybody in",
         "proxy_pass http://deteco_backend/auth; and no return in this location";
+    FixedToken: Error,
+        "deteco is asked about this token, whoever the client is: everybody is its bearer",
+        "no proxy_set_header Authorization in this location, or one with the client's token";
     UriNotSet: Error,
         "the client's own X-Original-URI is forwarded: it says which path deteco decides on",
         "proxy_set_header X-Original-URI $request_uri; in this location";
