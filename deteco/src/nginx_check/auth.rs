@@ -1,6 +1,7 @@
 //! The location that asks deteco.
 
 use super::finding::{Finding, Rule};
+use super::location::Matcher;
 use super::site::Site;
 use super::value::{is_clients, is_variable, size, time, variables};
 use super::{cache, refused, upstream};
@@ -16,6 +17,7 @@ const DEFAULT_SIZE: &str = "1m";
 pub(super) fn check(site: &Site<'_, '_>, auth: usize, findings: &mut Vec<Finding>) {
     let block = &site.blocks.all[auth];
     let (title, at) = (block.title(), site.blocks.place(auth));
+    regex(site, auth, findings);
     let mut found = |rule, what: &str| findings.push(Finding::new(rule, &at, format!("{title} {what}")));
     if block.line("internal").is_none() {
         found(Rule::NotInternal, "is not internal");
@@ -44,6 +46,18 @@ pub(super) fn check(site: &Site<'_, '_>, auth: usize, findings: &mut Vec<Finding
     upstream::check(site, auth, pass, findings);
     cache::check(site, auth, findings);
     refused::check_auth(site, auth, findings);
+}
+
+/// Regular expressions that may win over the location of the questions.
+fn regex(site: &Site<'_, '_>, auth: usize, findings: &mut Vec<Finding>) {
+    let own = &site.blocks.all[auth];
+    let Some(Matcher::Prefix(path)) = own.matcher() else { return };
+    for (index, block) in site.blocks.inside(own.server) {
+        if block.matcher().is_some_and(|matcher| matcher.may_win(path)) {
+            let what = format!("{} may win over {}", block.title(), own.title());
+            findings.push(Finding::new(Rule::AuthRegex, &site.blocks.place(index), what));
+        }
+    }
 }
 
 /// Whether a `proxy_pass` leads to what says yes to everybody: a page of deteco's for monitors, or whatever the

@@ -24,6 +24,7 @@ pub(super) fn check(site: &Site<'_, '_>, guarded: usize, findings: &mut Vec<Find
     }
     alias(&site.blocks.all[guarded], findings);
     regex(site, guarded, findings);
+    below(site, guarded, findings);
     identity::check(site, guarded, findings);
     refused::check_guarded(site, guarded, findings);
 }
@@ -73,16 +74,30 @@ pub(super) fn check_off(site: &Site<'_, '_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// `location /a { alias /b/; }` serves `/a../c` from `/c`.
+/// `location /a { alias /b/; }` serves `/a../c` from `/c`, and `proxy_pass http://app/b/;` asks for `/b/../c`.
 fn alias(block: &Block<'_>, findings: &mut Vec<Finding>) {
-    let (Some(Matcher::Prefix(path) | Matcher::Final(path)), Some(line)) =
-        (block.matcher(), block.line("alias"))
-    else {
-        return;
-    };
-    if !path.ends_with('/') && line.arg(0).ends_with('/') {
-        let what = format!("{} has alias {}", block.title(), line.arg(0));
+    let Some(Matcher::Prefix(path) | Matcher::Final(path)) = block.matcher() else { return };
+    let lines = ["alias", "proxy_pass"].into_iter().filter_map(|name| block.line(name));
+    for line in lines.filter(|line| !path.ends_with('/') && line.arg(0).ends_with('/')) {
+        let what = format!("{} has {} {}", block.title(), line.name, line.arg(0));
         findings.push(Finding::new(Rule::AliasSlash, &line.at, what));
+    }
+}
+
+/// A location below a guarded prefix that forgets to ask.
+fn below(site: &Site<'_, '_>, guarded: usize, findings: &mut Vec<Finding>) {
+    let own = &site.blocks.all[guarded];
+    let Some(Matcher::Prefix(prefix) | Matcher::Final(prefix)) = own.matcher() else { return };
+    for index in site.open.get(&own.server).into_iter().flatten() {
+        let block = &site.blocks.all[*index];
+        let Some(Matcher::Exact(path) | Matcher::Prefix(path) | Matcher::Final(path)) = block.matcher()
+        else {
+            continue;
+        };
+        if path.starts_with(prefix) && block.line("auth_request").is_none() {
+            let what = format!("{} is open, and {} is not", block.title(), own.title());
+            findings.push(Finding::new(Rule::OpenBelow, &site.blocks.place(*index), what));
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! What becomes of a refusal: `error_page [codes] [=[code]] uri`.
 
+use super::blocks::Block;
 use super::finding::{Finding, Rule};
 use super::guarded::serves;
+use super::location::Matcher;
 use super::read::Directive;
 use super::site::Site;
 
@@ -55,12 +57,19 @@ pub(super) fn check_guarded(site: &Site<'_, '_>, guarded: usize, findings: &mut 
         }
         let target = blocks.location(blocks.all[guarded].server, page.line.last());
         let Some(target) = target.filter(|target| blocks.guard(*target).is_none()) else { continue };
-        if page.codes.iter().any(|code| refuses(code) || *code == 500) && serves(&blocks.all[target]) {
+        if page.codes.iter().any(|code| refuses(code) || *code == 500) && gives(&blocks.all[target]) {
             let what =
                 format!("{} leads to {}, which asks nobody", shown(page.line), blocks.all[target].title());
             findings.push(Finding::new(Rule::RefusalUnguarded, &page.line.at, what));
         }
     }
+}
+
+/// Whether a location gives away what was asked for: to an application, or, since the URI stays the same in one
+/// with a name, from a file.
+fn gives(block: &Block<'_>) -> bool {
+    let is_named = matches!(block.matcher(), Some(Matcher::Named(_)));
+    serves(block) || is_named && block.line("return").is_none()
 }
 
 fn shown(line: &Directive) -> String {

@@ -17,7 +17,7 @@ pub(super) struct Site<'b, 'a> {
     pub(super) guarded: BTreeSet<usize>,
     /// Of each server with guarded blocks the headers that tell who it is
     pub(super) identity: BTreeMap<usize, Vec<String>>,
-    /// Of each such server the regular expressions that serve without asking
+    /// Of each such server the locations that serve without asking, but for those with a name
     pub(super) open: BTreeMap<usize, Vec<usize>>,
 }
 
@@ -66,7 +66,7 @@ impl<'b, 'a> Site<'b, 'a> {
 
     fn open_of(&self, server: usize) -> Vec<usize> {
         let is_open = |(index, block): &(usize, &Block<'a>)| {
-            matches!(block.matcher(), Some(Matcher::Regex(_) | Matcher::AnyCase(_)))
+            block.matcher().is_some_and(|matcher| !matches!(matcher, Matcher::Named(_)))
                 && self.blocks.guard(*index).is_none()
                 && !self.auth.contains(index)
                 && answers(block)

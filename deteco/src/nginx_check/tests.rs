@@ -117,6 +117,17 @@ fn wrong_guards() {
             "location /img { auth_request /_deteco; alias /srv/img/; }\nlocation /api/ {\n",
             Rule::AliasSlash,
         ),
+        (
+            api,
+            "location /img { auth_request /_deteco; proxy_set_header X-Deteco-User ''; proxy_pass http://a/v1/; }\n\
+             location /api/ {\n",
+            Rule::AliasSlash,
+        ),
+        ("server_name _;", "location /api/admin/ { proxy_pass http://127.0.0.1:1; }", Rule::OpenBelow),
+        ("server_name _;", "location = /api/admin { fastcgi_pass 127.0.0.1:1; }", Rule::OpenBelow),
+        ("server_name _;", "location ^~ /api/ad { root /srv; }", Rule::OpenBelow),
+        ("location = /_deteco {", "location ~ ^/_d { return 200; }\nlocation /_deteco {", Rule::AuthRegex),
+        ("server_name _;", "error_page 403 = @files; location @files { root /srv; }", Rule::RefusalUnguarded),
         ("server_name _;", "server_name _; include other.conf;", Rule::NotIncluded),
     ] {
         assert_eq!(rules(&changed(from, to)), [rule], "{from} -> {to}");
@@ -141,6 +152,12 @@ fn right_ways_are_left_alone() {
         ("server_name _;", "error_page 401 = @login; location @login { return 302 /login; }"),
         ("server_name _;", "auth_request /_deteco; if ($https = '') { return 301 https://a/; }"),
         ("server_name _;", "location ~ ^/static/ { root /srv; }"),
+        ("location = /_deteco {", "location ~ ^/static/ { root /srv; }\nlocation /_deteco {"),
+        ("location = /_deteco {", "location ~ ^/_d { return 200; }\nlocation ^~ /_deteco {"),
+        ("server_name _;", "location /api/open/ { auth_request off; proxy_pass http://127.0.0.1:1; }"),
+        ("server_name _;", "location /api/in/ { internal; proxy_pass http://127.0.0.1:1; }"),
+        ("server_name _;", "location = /api/old { return 301 /api/new; }"),
+        ("server_name _;", "location /apix/ { proxy_pass http://127.0.0.1:1; }"),
         ("server_name _;", "location ~ /\\. { deny all; }"),
         ("server_name _;", "location ~ \\.php$ { auth_request /_deteco; root /srv; }"),
         ("location /api/ {", "location ^~ /api/ {"),

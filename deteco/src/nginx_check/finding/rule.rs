@@ -128,9 +128,15 @@ rules! {
     RegexWins: Warning,
         "a regular expression wins over a location that is a prefix: what matches is served unasked",
         "auth_request in this location, or ^~ before the guarded prefix";
+    OpenBelow: Warning,
+        "the longer path wins: this part of what is guarded is served unasked",
+        "auth_request in this location; or auth_request off, to say that it is meant";
+    AuthRegex: Warning,
+        "a regular expression wins over a location that is a prefix: it may answer instead of deteco",
+        "location = URI, or location ^~ URI, for the questions";
     AliasSlash: Warning,
-        "PREFIX../ is served from beside the alias, and to deteco it is another name",
-        "a slash at the end of the location, or none at the end of the alias";
+        "PREFIX../ leads to what is beside it, and to deteco it is another name",
+        "a slash at the end of the location, or none at the end of the alias or proxy_pass";
     GuardOff: Notice,
         "this part of what is guarded around it is open to everybody",
         "nothing, if it is meant so";
