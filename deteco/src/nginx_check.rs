@@ -24,6 +24,7 @@ mod identity;
 mod location;
 mod read;
 mod refused;
+mod rewrite;
 mod site;
 mod upstream;
 mod value;
@@ -93,6 +94,7 @@ fn check(text: &str, name: &str) -> Result<Report> {
         findings.push(Finding::new(Rule::NoGuard, &dump::start(&tree, name), "there is no auth_request"));
     }
     guarded::check_off(&site, &mut findings);
+    rewrite::check(&site, &mut findings);
     for auth in &site.auth {
         auth::check(&site, *auth, &mut findings);
     }

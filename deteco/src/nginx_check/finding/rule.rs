@@ -131,6 +131,9 @@ rules! {
     OpenBelow: Warning,
         "the longer path wins: this part of what is guarded is served unasked",
         "auth_request in this location; or auth_request off, to say that it is meant";
+    Rewritten: Warning,
+        "deteco decides on the path that the client asked for, and nginx serves another",
+        "a location with auth_request for the path before the rewrite, and break instead of last";
     AuthRegex: Warning,
         "a regular expression wins over a location that is a prefix: it may answer instead of deteco",
         "location = URI, or location ^~ URI, for the questions";
