@@ -3,7 +3,7 @@
 use super::finding::{Finding, Rule};
 use super::location::Matcher;
 use super::site::Site;
-use super::value::{is_clients, is_variable, size, time, variables};
+use super::value::{is_clients, is_told, is_variable, size, time, variables};
 use super::{cache, refused, upstream};
 
 /// The sum of what nginx waits is at most a few of these.
@@ -115,6 +115,7 @@ fn scope(site: &Site<'_, '_>, auth: usize, value: &str, at: &super::Place, findi
     if let Some(name) = variables(value).into_iter().find(|name| is_clients(name)) {
         findings.push(Finding::new(Rule::ScopeFromClient, at, format!("X-Deteco-Scope comes from ${name}")));
     }
+    variables(value).into_iter().for_each(|name| chosen(site, auth, name, findings));
     let server = site.blocks.all[auth].server;
     let sets = |block: usize, name: &str| {
         site.blocks.all[block].lines("set").find(|line| line.arg(0).strip_prefix('$') == Some(name))
@@ -125,6 +126,28 @@ fn scope(site: &Site<'_, '_>, auth: usize, value: &str, at: &super::Place, findi
         for line in [server, auth].into_iter().filter_map(|block| sets(block, name)).filter(|_| elsewhere) {
             let what = format!("${name} is set for every location, and in some of them");
             findings.push(Finding::new(Rule::ScopeUndone, &line.at, what));
+        }
+    }
+}
+
+/// Where the variable of a scope gets what the client says.
+fn chosen(site: &Site<'_, '_>, auth: usize, name: &str, findings: &mut Vec<Finding>) {
+    let blocks = site.blocks;
+    let mut found = |at: &super::Place, by: &str| {
+        let what = format!("${name} comes from ${by}");
+        findings.push(Finding::new(Rule::ScopeFromClient, at, what));
+    };
+    for map in blocks.maps(name) {
+        if let Some(by) = variables(map.arg(0)).into_iter().find(|by| is_told(by)) {
+            found(&map.at, by);
+        }
+        for line in map.block.iter().flatten() {
+            variables(line.last()).into_iter().filter(|by| is_clients(by)).for_each(|by| found(&line.at, by));
+        }
+    }
+    for (_, block) in blocks.of_server(blocks.all[auth].server) {
+        for line in block.lines("set").filter(|line| line.arg(0).strip_prefix('$') == Some(name)) {
+            variables(line.arg(1)).into_iter().filter(|by| is_clients(by)).for_each(|by| found(&line.at, by));
         }
     }
 }

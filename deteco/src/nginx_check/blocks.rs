@@ -64,6 +64,7 @@ impl<'a> Block<'a> {
 pub(super) struct Blocks<'a> {
     pub(super) all: Vec<Block<'a>>,
     upstreams: Vec<&'a Directive>,
+    maps: Vec<&'a Directive>,
     /// Of each server its blocks, without those around it
     servers: BTreeMap<usize, Vec<usize>>,
     locations: Locations<'a>,
@@ -74,6 +75,7 @@ impl<'a> Blocks<'a> {
         let mut blocks = Blocks {
             all: vec![Block::new(Kind::Outer, tree)],
             upstreams: Vec::new(),
+            maps: Vec::new(),
             servers: BTreeMap::new(),
             locations: Locations::default(),
         };
@@ -103,6 +105,10 @@ impl<'a> Blocks<'a> {
                     self.upstreams.push(directive);
                     continue;
                 }
+                "map" => {
+                    self.maps.push(directive);
+                    continue;
+                }
                 _ => continue,
             };
             let server = if directive.name == "server" { self.all.len() } else { self.all[outer].server };
@@ -114,6 +120,11 @@ impl<'a> Blocks<'a> {
     /// The upstream of this name.
     pub(super) fn upstream(&self, name: &str) -> Option<&'a Directive> {
         self.upstreams.iter().find(|upstream| upstream.arg(0) == name).copied()
+    }
+
+    /// The maps that say what a variable is.
+    pub(super) fn maps(&self, variable: &str) -> impl Iterator<Item = &'a Directive> {
+        self.maps.iter().copied().filter(move |map| map.arg(1).strip_prefix('$') == Some(variable))
     }
 
     /// The lines of this name that hold in a block: its own, or else those of the nearest block around it

@@ -59,10 +59,14 @@ pub(super) fn is_variable(text: &str, name: &str) -> bool {
 
 /// Whether the client chooses the variable's value as it likes.
 pub(super) fn is_clients(name: &str) -> bool {
-    let prefixes = ["http_", "arg_", "cookie_", "sent_http_"];
     let whole =
         ["args", "query_string", "request_uri", "uri", "document_uri", "request", "request_body", "host"];
-    prefixes.iter().any(|prefix| name.starts_with(prefix)) || whole.contains(&name)
+    is_told(name) || whole.contains(&name)
+}
+
+/// Whether it is something that the client adds to a request, and that leads it nowhere else.
+pub(super) fn is_told(name: &str) -> bool {
+    ["http_", "arg_", "cookie_", "sent_http_"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 #[cfg(test)]
