@@ -23,7 +23,7 @@ pub(crate) const LINES: [&str; 7] = [
     "--listen [::1]:9000 --app https://app.example.com",
     "--scope reports:read",
     "--cache 30s",
-    "--cache 1m --scope reports --location /x%20y",
+    "--cache 1m --scope reports --location /x/y",
 ];
 
 /// Needs nginx, as the end-to-end tests do: apt-get install nginx-light.
@@ -60,7 +60,7 @@ fn the_flags_stand_where_they_belong() {
         ),
         (LINES[2], ["server 127.0.0.1:9000;", "proxy_pass http://deteco_backend/a/b;", "location /api/ {"]),
         (LINES[4], ["set $deteco_scope \"reports:read\";", "listen 80;", "internal;"]),
-        (LINES[6], ["inactive=60s", "proxy_cache deteco_answers;", "location /x%20y {"]),
+        (LINES[6], ["inactive=60s", "proxy_cache deteco_answers;", "location /x/y {"]),
     ] {
         let conf = conf(line).unwrap();
         for part in lines {
@@ -76,6 +76,9 @@ fn what_does_not_go_into_a_configuration_is_refused() {
         ("--listen unix:/run/a;b", "only letters"),
         ("--cache 100ms", "in seconds"),
         ("--location {", "begins with /"),
+        ("--location /x%20y", "would guard nothing"),
+        ("--location /x//y/", "would guard nothing"),
+        ("--location /x/../y", "would guard nothing"),
         ("--app http://a/b", "without a path"),
     ] {
         let error = format!("{:#}", conf(line).unwrap_err());

@@ -20,6 +20,9 @@ pub enum InvalidWord {
     /// A location that is no path.
     #[error("a location begins with /")]
     NoSlash,
+    /// A location that nginx never chooses.
+    #[error("nginx compares the path decoded and normal: with %, //, . or .. in it this would guard nothing")]
+    Unreachable,
     /// An endpoint that deteco keeps for itself.
     #[error("deteco answers / , /live and /ready itself; give another one")]
     Taken,
@@ -61,7 +64,11 @@ impl Word {
     /// # Errors
     /// [`InvalidWord`].
     pub fn location(text: &str) -> Result<Self, InvalidWord> {
-        if text.starts_with('/') { text.parse() } else { Err(InvalidWord::NoSlash) }
+        if !text.starts_with('/') {
+            return Err(InvalidWord::NoSlash);
+        }
+        let word = text.parse()?;
+        if text.parse::<crate::Prefix>().is_ok() { Ok(word) } else { Err(InvalidWord::Unreachable) }
     }
 
     /// What `proxy_pass` names.
