@@ -152,7 +152,10 @@ proxy_cache_path /var/cache/nginx/deteco keys_zone=deteco_answers:10m max_size=6
         # key has all that deteco decides by. Authorization stands last: a client writes into it what it likes.
         proxy_cache deteco_answers;
         proxy_cache_key "$request_method $deteco_scope $request_uri $http_authorization";
-        proxy_cache_use_stale off;"#;
+        proxy_cache_use_stale off;
+        # The key stands before the answer: a URI and a token as long as nginx takes them.
+        proxy_buffer_size 24k;
+        proxy_buffers 4 24k;"#;
         Ok(Self { zone, cached: cached.to_owned() })
     }
 }

@@ -60,7 +60,7 @@ fn the_flags_stand_where_they_belong() {
         ),
         (LINES[2], ["server 127.0.0.1:9000;", "proxy_pass http://deteco_backend/a/b;", "location /api/ {"]),
         (LINES[4], ["set $deteco_scope \"reports:read\";", "listen 80;", "internal;"]),
-        (LINES[6], ["inactive=60s", "proxy_cache deteco_answers;", "location /x/y {"]),
+        (LINES[6], ["proxy_buffer_size 24k;", "proxy_cache deteco_answers;", "location /x/y {"]),
     ] {
         let conf = conf(line).unwrap();
         for part in lines {
