@@ -1,8 +1,10 @@
 //! The stages of `deteco`: parse, log, configure, bind, run, exit code.
-#![allow(clippy::print_stderr, clippy::print_stdout)] // the one place that prints
+#![allow(clippy::print_stderr)] // the one place that prints
 
+use std::io::{Write, stdout};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use daemon::argv::{self, Dash};
 use daemon::exit::{Failure, Stage};
 use daemon::sockets::Sockets;
@@ -42,28 +44,23 @@ fn command(args: &mut Args) -> Option<Command> {
 
 /// Prints what a tool has to say; 1 if that is a no.
 fn perform(command: Command) -> Result<ExitCode, Failure> {
-    let good = match command {
+    let (text, good) = match command {
         Command::Check(args) => {
             let checked = check(&args).configuring()?;
             checked.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
-            print!("{}", checked.report);
-            true
+            (checked.report, true)
         }
         Command::Explain(args) => {
             let explained = explain(&args).configuring()?;
-            print!("{}", explained.text);
-            explained.allowed
+            (explained.text, explained.allowed)
         }
-        Command::NginxConf(args) => {
-            print!("{}", nginx_conf(&args).configuring()?);
-            true
-        }
+        Command::NginxConf(args) => (nginx_conf(&args).configuring()?, true),
         Command::NginxCheck(args) => {
             let report = nginx_check(&args).configuring()?;
-            print!("{report}");
-            report.is_good()
+            (report.to_string(), report.is_good())
         }
     };
+    stdout().write_all(text.as_bytes()).context("stdout").running()?; // print! panics if it is a closed pipe
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
