@@ -72,3 +72,16 @@ fn what_the_user_can_mend_ends_with_2() {
         assert!(said.contains(says), "{line}: {said}");
     }
 }
+
+/// However it is spelt.
+#[test]
+fn the_public_key_does_not_replace_the_private_one() {
+    let files = tempfile::tempdir().unwrap();
+    fs::create_dir(files.path().join("d")).unwrap();
+    for public in ["key.pem", "./key.pem", "d/../key.pem"] {
+        let made = jwtgen(files.path(), &format!("keygen --force --out key.pem --public-out {public}"), b"");
+        assert_eq!(made.status.code(), Some(2), "{public}");
+        assert!(text(&made.stderr).contains("are the same file"), "{public}: {}", text(&made.stderr));
+        assert!(!files.path().join("key.pem").exists(), "{public}");
+    }
+}

@@ -1,6 +1,6 @@
 //! A new key pair.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde_json::json;
@@ -15,7 +15,7 @@ pub(super) fn keygen(args: &KeygenArgs, reader: Reader) -> Result<Outcome> {
     for path in [Some(&args.out), args.public_out.as_ref()].into_iter().flatten() {
         existing.check(path)?;
     }
-    if args.public_out.as_ref() == Some(&args.out) {
+    if args.public_out.as_deref().is_some_and(|public| place(public) == place(&args.out)) {
         anyhow::bail!("--out and --public-out are the same file; give two");
     }
     let key = PrivateKey::generate(args.kind.into())?;
@@ -31,6 +31,14 @@ pub(super) fn keygen(args: &KeygenArgs, reader: Reader) -> Result<Outcome> {
         Reader::Program => key.public_pem(),
     };
     Ok(Outcome { text, warnings: Vec::new(), good: true })
+}
+
+/// Where a file is that may not be there yet, however its path is spelt: the public key must not replace the
+/// private one.
+fn place(path: &Path) -> PathBuf {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = directory.canonicalize().unwrap_or(directory.to_owned());
+    path.file_name().map_or(path.to_owned(), |name| directory.join(name))
 }
 
 /// The lines for deteco's configuration.
