@@ -61,6 +61,11 @@ impl DenyList {
         kids.any(|kid| self.kids.contains(kid))
     }
 
+    /// The services that it names, once or more, in no order.
+    pub(crate) fn subjects(&self) -> impl Iterator<Item = &str> {
+        self.subjects.iter().chain(self.before_of.keys()).map(String::as_str)
+    }
+
     /// How many entries there are.
     pub fn len(&self) -> usize {
         let sets = [&self.ids, &self.subjects, &self.kids];

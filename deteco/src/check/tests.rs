@@ -54,3 +54,20 @@ fn what_hinders_a_start_is_an_error() {
         "{error}"
     );
 }
+
+#[test]
+fn a_denied_service_that_is_none_is_told() {
+    let scene = Scene::new(&("deny_file = 'denied.txt'\n".to_owned() + &service("alice", &[&pem()], "")));
+    let alice = "sub alice\niat-before 2020-01-01T00:00:00Z sub alice\n";
+    for (list, expected) in [
+        (alice.to_owned(), None),
+        (format!("{alice}sub Alice\n"), Some("the sub \"Alice\" is no service's id")),
+        (format!("{alice}sub b\niat-before 2020-01-01T00:00:00Z sub a\n"), Some("\"a\", and 1 more, is")),
+    ] {
+        scene.write("denied.txt", &list);
+        let warnings = checked(&scene).unwrap().warnings;
+        assert_eq!(warnings.len(), usize::from(expected.is_some()), "{warnings:?}");
+        let told = |part: &str| warnings[0].contains("d.toml:1: deny_file: ") && warnings[0].contains(part);
+        assert!(expected.is_none_or(told), "{warnings:?}");
+    }
+}

@@ -1,6 +1,6 @@
 //! What hinders nothing, and an operator should look at.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, SystemTime};
 
 use token::Key;
@@ -24,7 +24,21 @@ pub(super) fn of(plan: &Plan, now: SystemTime) -> Vec<String> {
         }
     }
     warnings.extend(shared_keys(plan));
+    warnings.extend(denied(plan));
     warnings
+}
+
+/// Who mistypes a service denies nobody, and believes otherwise.
+fn denied(plan: &Plan) -> Option<String> {
+    let path = plan.file.deny_file.as_ref()?;
+    let ids: HashSet<&str> = plan.drafts.iter().map(|draft| draft.id.as_str()).collect();
+    let mut unknown: Vec<&str> =
+        plan.denied.list.subjects().filter(|subject| !ids.contains(subject)).collect();
+    unknown.sort_unstable();
+    unknown.dedup();
+    let (first, at) = (unknown.first()?, plan.file.source.at(&path.span()));
+    let more = if unknown.len() > 1 { format!(", and {} more,", unknown.len() - 1) } else { String::new() };
+    Some(format!("{at}: deny_file: the sub {first:?}{more} is no service's id, and so denies nobody"))
 }
 
 /// Those of `paths`, then those of rules, which say nothing new below the former.
