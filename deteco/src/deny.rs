@@ -66,6 +66,11 @@ impl DenyList {
         self.subjects.iter().chain(self.before_of.keys()).map(String::as_str)
     }
 
+    /// The keys that it names, in no order.
+    pub(crate) fn kids(&self) -> impl Iterator<Item = &str> {
+        self.kids.iter().map(String::as_str)
+    }
+
     /// How many entries there are.
     pub fn len(&self) -> usize {
         let sets = [&self.ids, &self.subjects, &self.kids];

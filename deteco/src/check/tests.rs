@@ -71,3 +71,15 @@ fn a_denied_service_that_is_none_is_told() {
         assert!(expected.is_none_or(told), "{warnings:?}");
     }
 }
+
+#[test]
+fn a_denied_key_that_is_none_is_told() {
+    let keys = format!("[[services.keys]]\nkid = 'k1'\npem = '''{}'''", pem());
+    let scene = Scene::new(&("deny_file = 'denied.txt'\n".to_owned() + &service("alice", &[], &keys)));
+    for (list, expected) in [("kid k1\n", false), ("kid k2\n", true)] {
+        scene.write("denied.txt", list);
+        let warnings = checked(&scene).unwrap().warnings;
+        let told = warnings.iter().any(|warning| warning.contains("no key has the kid \"k2\""));
+        assert_eq!((warnings.len(), told), (usize::from(expected), expected), "{warnings:?}");
+    }
+}

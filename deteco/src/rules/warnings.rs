@@ -25,6 +25,7 @@ pub(super) fn of(plan: &Plan, now: SystemTime) -> Vec<String> {
     }
     warnings.extend(shared_keys(plan));
     warnings.extend(denied(plan));
+    warnings.extend(denied_keys(plan));
     warnings
 }
 
@@ -39,6 +40,20 @@ fn denied(plan: &Plan) -> Option<String> {
     let (first, at) = (unknown.first()?, plan.file.source.at(&path.span()));
     let more = if unknown.len() > 1 { format!(", and {} more,", unknown.len() - 1) } else { String::new() };
     Some(format!("{at}: deny_file: the sub {first:?}{more} is no service's id, and so denies nobody"))
+}
+
+/// Whoever holds a key that has no name may name it in a token as he likes.
+fn denied_keys(plan: &Plan) -> Option<String> {
+    let path = plan.file.deny_file.as_ref()?;
+    let keys = || plan.drafts.iter().flat_map(|draft| &draft.keys).map(|fact| fact.key.kid.as_deref());
+    let published = plan.drafts.iter().any(|draft| draft.published.is_some());
+    let is_known = |kid: &str| published || keys().any(|own| own == Some(kid));
+    let unknown = plan.denied.list.kids().filter(|kid| !is_known(kid)).min()?;
+    let at = plan.file.source.at(&path.span());
+    Some(format!(
+        "{at}: deny_file: no key has the kid {unknown:?}: only tokens that name it are denied, and their signer \
+         may leave it out; remove the key instead"
+    ))
 }
 
 /// Those of `paths`, then those of rules, which say nothing new below the former.
