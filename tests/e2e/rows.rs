@@ -26,8 +26,10 @@ const WITHOUT: [&str; 4] = ["log-format", "log-level", "help", "version"];
 fn each_flag_has_a_test_that_is_named_after_it() {
     let tests: Vec<String> = fs::read_dir(workspace().join("tests/e2e"))
         .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file()) // a directory is another program's
         .flat_map(|file| {
-            let text = fs::read_to_string(file.unwrap().path()).unwrap();
+            let text = fs::read_to_string(file).unwrap();
             text.lines().filter_map(|line| line.strip_prefix("fn ").map(str::to_owned)).collect::<Vec<_>>()
         })
         .collect();
