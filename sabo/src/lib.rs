@@ -3,8 +3,10 @@
 mod bandwidth;
 mod bucket;
 mod clock;
+mod names;
 mod schedule;
 mod share;
+mod work_dir;
 
 pub use bandwidth::{Bandwidth, InvalidAmount, Size};
 pub use schedule::Schedule;
