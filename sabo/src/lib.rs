@@ -3,6 +3,7 @@
 mod bandwidth;
 mod bucket;
 mod clock;
+mod group;
 mod names;
 mod schedule;
 mod share;
@@ -10,3 +11,4 @@ mod work_dir;
 
 pub use bandwidth::{Bandwidth, InvalidAmount, Size};
 pub use schedule::Schedule;
+pub use group::Key;
