@@ -1,0 +1,97 @@
+//! One end of the pipe: what kind of file it is, and how much it holds. Its flags are never changed, since a
+//! descriptor that was inherited is shared with the whole shell.
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fd::BorrowedFd;
+use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
+use rustix::io::{self, Errno, ioctl_fionread};
+use rustix::net::SocketType;
+use rustix::net::sockopt::socket_type;
+use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
+
+use crate::clock::{self, Nanos};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Pipe,
+    Socket,
+    Terminal,
+    /// A file or a device.
+    File,
+}
+
+#[derive(Debug)]
+pub(super) struct End<'a> {
+    pub(super) fd: BorrowedFd<'a>,
+    pub(super) kind: Kind,
+    /// What a pipe can hold.
+    capacity: u64,
+}
+
+/// Which end is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ready {
+    Source,
+    Sink,
+}
+
+impl<'a> End<'a> {
+    pub(super) fn of(fd: BorrowedFd<'a>) -> Self {
+        let kind = match fstat(fd).map(|stat| FileType::from_raw_mode(stat.st_mode)) {
+            Ok(FileType::Fifo) => Kind::Pipe,
+            Ok(FileType::Socket) => Kind::Socket,
+            Ok(FileType::CharacterDevice) if rustix::termios::isatty(fd) => Kind::Terminal,
+            _ => Kind::File,
+        };
+        let capacity = fcntl_getpipe_size(fd).map_or(0, |size| size as u64);
+        Self { fd, kind, capacity }
+    }
+
+    /// Whether a read that is shorter than what was sent at once loses the rest.
+    pub(super) fn cuts_messages(&self) -> bool {
+        match self.kind {
+            Kind::Socket => socket_type(self.fd).is_ok_and(|kind| kind != SocketType::STREAM),
+            Kind::Pipe => fcntl_getfl(self.fd).is_ok_and(|flags| flags.contains(OFlags::DIRECT)),
+            Kind::Terminal | Kind::File => false,
+        }
+    }
+
+    /// Makes a pipe hold so much. That it may not (the user has many pipes) or cannot is no error.
+    pub(super) fn enlarge(&mut self, size: usize) {
+        if self.kind == Kind::Pipe && self.capacity < size as u64 {
+            let _ = fcntl_setpipe_size(self.fd, size);
+            self.capacity = fcntl_getpipe_size(self.fd).map_or(self.capacity, |size| size as u64);
+        }
+    }
+
+    /// How much can be read at once, as far as that can be known: FIONREAD lies on large files and fails on
+    /// devices. A pipe that is as good as full is taken for a source that fills it again at once, so that a
+    /// weight above 1 has an effect where a quantum is larger than a pipe.
+    pub(super) fn there(&self, quantum: u64) -> u64 {
+        if self.kind == Kind::File {
+            return quantum;
+        }
+        match ioctl_fionread(self.fd) {
+            Ok(there) if self.kind == Kind::Pipe && there > 0 && there >= self.capacity / 4 * 3 => quantum,
+            Ok(there) => there.min(quantum),
+            Err(_) => quantum,
+        }
+    }
+
+    pub(super) fn readable(&self, patience: Nanos) -> io::Result<bool> {
+        self.wait(PollFlags::IN, patience)
+    }
+
+    /// True also where writing would fail: there may be nothing to write any more.
+    pub(super) fn writable(&self, patience: Nanos) -> io::Result<bool> {
+        self.wait(PollFlags::OUT, patience)
+    }
+
+    fn wait(&self, wanted: PollFlags, patience: Nanos) -> io::Result<bool> {
+        match poll(&mut [PollFd::from_borrowed_fd(self.fd, wanted)], Some(&clock::timespec(patience))) {
+            Ok(ready) => Ok(ready > 0),
+            Err(Errno::INTR) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Changing a group while it runs.
+
+use anyhow::{Context, Result, bail};
+
+use crate::args::Ctl;
+use crate::group::layout;
+use crate::group::map::Access;
+use crate::group::{Door, Group, Key, slots};
+use crate::names::{self, Name};
+use crate::say;
+use crate::status::print;
+use crate::work_dir::WorkDir;
+
+/// Does what `change` says, and prints what holds now. It bites within one chunk of each member.
+///
+/// # Errors
+/// If nobody is in the group: what is set would not last.
+pub fn ctl(change: &Ctl) -> Result<()> {
+    let dir = WorkDir::open(&change.work_dir, false)?;
+    let key = match change.group {
+        Some(key) => key,
+        None => only_group(&dir)?,
+    };
+    let group = Group::look(&dir, key, Access::Write).with_context(|| format!("group {key}"))?;
+    // Whoever joins meanwhile is either before this or after, and not the first of a new life.
+    let _door = Door::enter(&group.file)?;
+    if slots::locked(&group.file)?.is_empty() {
+        bail!("group {key}: nobody is in it, start it with another --max-bandwidth instead");
+    }
+    apply(change, key, &group);
+    print(&format!("{}\n", now(key, &group)))
+}
+
+fn apply(change: &Ctl, key: Key, group: &Group) {
+    if change.pause || change.resume {
+        group.map.set(layout::PAUSED, u64::from(change.pause));
+    }
+    if let Some(rate) = change.max_bandwidth {
+        let most = match key {
+            Key::Limit(limit) => limit,
+            Key::One => layout::NO_LIMIT - 1,
+        };
+        if rate.bytes() > most {
+            say::line(&format!("{rate} is more than its processes were started with"));
+        }
+        group.map.set(layout::LIMIT, rate.bytes().min(most));
+    }
+    group.announce();
+}
+
+fn now(key: Key, group: &Group) -> String {
+    crate::member::changed(key, group).unwrap_or_else(|| format!("group {key} runs at its own limit"))
+}
+
+/// The one in which somebody is.
+fn only_group(dir: &WorkDir) -> Result<Key> {
+    let is_alive = |key: &Key| {
+        let group = Group::look(dir, *key, Access::Read);
+        group.is_ok_and(|group| slots::locked(&group.file).is_ok_and(|slots| !slots.is_empty()))
+    };
+    let names = dir.names()?;
+    let keys = names.iter().filter_map(|name| match names::parse(name) {
+        Some(Name::Group(key)) => Some(key),
+        _ => None,
+    });
+    match keys.filter(is_alive).collect::<Vec<_>>().as_slice() {
+        [key] => Ok(*key),
+        [] => bail!("{}: nobody is in any group", dir.path.display()),
+        several => {
+            let names: Vec<_> = several.iter().map(|key| format!("--group {key}")).collect();
+            bail!("{}: which group? Give {}", dir.path.display(), names.join(" or "))
+        }
+    }
+}
