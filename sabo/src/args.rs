@@ -127,7 +127,6 @@ pub struct Look {
 
 /// What to change, and where.
 #[derive(Clone, Debug, clap::Args)]
-#[group(id = "change", required = true, multiple = false, args = ["max_bandwidth", "pause", "resume"])]
 pub struct Ctl {
     /// The directory in which the processes find each other
     #[arg(long, value_name = "DIR")]
@@ -135,15 +134,24 @@ pub struct Ctl {
     /// Which group: the --max-bandwidth of its processes, or `one` for --one-budget [default: the only one]
     #[arg(long, value_name = "RATE")]
     pub group: Option<Key>,
+    /// What to change.
+    #[command(flatten)]
+    pub change: Change,
+}
+
+/// One of the changes.
+#[derive(Clone, Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub struct Change {
     /// The rate from now on; never above what the processes were started with
     #[arg(long, value_name = "RATE")]
     pub max_bandwidth: Option<Bandwidth>,
     /// Let no byte pass until --resume
     #[arg(long)]
-    pub pause: bool,
+    pub pause: Option<bool>,
     /// Go on after --pause
     #[arg(long)]
-    pub resume: bool,
+    pub resume: Option<bool>,
 }
 
 const EXAMPLES: &str = "\

@@ -108,14 +108,11 @@ impl<'a> Carry<'a> {
     /// Which side failed; what was read and not written is lost then.
     pub(crate) fn run(&mut self) -> Result<(), Broken> {
         loop {
-            let allowed = if self.mover.is_pending() {
-                self.wait_for(Ready::Sink)?;
-                self.held
-            } else {
+            if self.mover.pending() == 0 {
                 self.wait_for(Ready::Source)?;
-                self.wait_for(Ready::Sink)?;
-                self.allowance()
-            };
+            }
+            self.wait_for(Ready::Sink)?;
+            let allowed = self.allowance();
             if self.step(allowed)? == Moved::End {
                 self.tell(0);
                 return Ok(());
@@ -174,6 +171,9 @@ impl<'a> Carry<'a> {
 
     /// What is there, a quantum at most, and at least the one byte with which the end is found.
     fn worth_reserving(&mut self, quantum: u64) -> u64 {
+        if self.mover.pending() > 0 {
+            return self.mover.pending().min(quantum);
+        }
         let there = self.source.there(quantum);
         if there >= quantum {
             return quantum;

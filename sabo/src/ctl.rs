@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 
-use crate::args::Ctl;
+use crate::args::{Change, Ctl};
 use crate::group::layout;
 use crate::group::map::Access;
 use crate::group::{Door, Group, Key, slots};
@@ -11,13 +11,13 @@ use crate::say;
 use crate::status::print;
 use crate::work_dir::WorkDir;
 
-/// Does what `change` says, and prints what holds now. It bites within one chunk of each member.
+/// Does what `ctl` says, and prints what holds now. It bites within one chunk of each member.
 ///
 /// # Errors
 /// If nobody is in the group: what is set would not last.
-pub fn ctl(change: &Ctl) -> Result<()> {
-    let dir = WorkDir::open(&change.work_dir, false)?;
-    let key = match change.group {
+pub fn ctl(ctl: &Ctl) -> Result<()> {
+    let dir = WorkDir::open(&ctl.work_dir, false)?;
+    let key = match ctl.group {
         Some(key) => key,
         None => only_group(&dir)?,
     };
@@ -27,13 +27,13 @@ pub fn ctl(change: &Ctl) -> Result<()> {
     if slots::locked(&group.file)?.is_empty() {
         bail!("group {key}: nobody is in it, start it with another --max-bandwidth instead");
     }
-    apply(change, key, &group);
+    apply(&ctl.change, key, &group);
     print(&format!("{}\n", now(key, &group)))
 }
 
-fn apply(change: &Ctl, key: Key, group: &Group) {
-    if change.pause || change.resume {
-        group.map.set(layout::PAUSED, u64::from(change.pause));
+fn apply(change: &Change, key: Key, group: &Group) {
+    if let Some(paused) = change.pause.or(change.resume.map(|resume| !resume)) {
+        group.map.set(layout::PAUSED, u64::from(paused));
     }
     if let Some(rate) = change.max_bandwidth {
         let most = match key {

@@ -41,7 +41,7 @@ mod tally;
 mod top;
 mod work_dir;
 
-pub use args::{Action, Args, Checksum, Ctl, Look, Progress};
+pub use args::{Action, Args, Change, Checksum, Ctl, Look, Progress};
 pub use bandwidth::{Bandwidth, InvalidAmount, Size};
 pub use config::Config;
 pub use ctl::ctl;

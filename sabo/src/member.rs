@@ -131,10 +131,10 @@ impl Member {
         };
         member.warn_of_place();
         member.take_place()?;
-        if let Place::Group(seat) = &member.place {
-            if let Some(text) = changed(member.key, &seat.group) {
-                say::line(&text);
-            }
+        if let Place::Group(seat) = &member.place
+            && let Some(text) = changed(member.key, &seat.group)
+        {
+            say::line(&text);
         }
         member.take_census();
         Ok(member)
@@ -247,10 +247,10 @@ impl Member {
     /// The old file is of no use any more, whether or not this succeeds.
     fn rejoin(&mut self) {
         let members = self.seen.members as u64;
-        if let Err(error) = self.take_place() {
-            if matches!(self.place, Place::Group(_)) {
-                self.go_alone(members, &format!("the group is gone ({error:#})"));
-            }
+        if let Err(error) = self.take_place()
+            && matches!(self.place, Place::Group(_))
+        {
+            self.go_alone(members, &format!("the group is gone ({error:#})"));
         }
     }
 

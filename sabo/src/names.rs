@@ -174,7 +174,7 @@ mod tests {
         assert_ne!(one, two);
         assert!(is_xid(&one.to_string()), "{one}");
         assert_eq!(parse(&Key::One.draft(&one)), Some(Name::Draft));
-        for key in [Key::One, Key::Limit(1), Key::Limit(u64::MAX)] {
+        for key in [Key::One, Key::Limit(1), Key::Limit(u64::MAX >> 11)] {
             assert_eq!(parse(&key.file()), Some(Name::Group(key)));
             assert_eq!(key.to_string().parse(), Ok(key));
         }

@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn a_bar_fits_its_line() {
         let bar = report(500_000_000, Some(1_000_000_000)).bar(80);
-        assert_eq!(bar, "db: 500 MB  50.0 MB/s  50% of 100M  2 here  [=========>        ]  50%  ETA 0:00:10");
+        assert_eq!(bar, "db: 500 MB  50.0 MB/s  50% of 100M  2 here  [=======>       ]  50%  ETA 0:00:10");
         for width in 20..200 {
             for bytes in [0, 1, 999_999_999, 1_000_000_000, 2_000_000_000] {
                 assert!(report(bytes, Some(1_000_000_000)).bar(width).chars().count() < width);

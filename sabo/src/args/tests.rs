@@ -32,7 +32,7 @@ fn reads_the_subcommands() {
     let Some(Action::Ctl(ctl)) = read("ctl --work-dir d --group 100M --pause").unwrap().action else {
         panic!("no ctl");
     };
-    assert!(ctl.pause && !ctl.resume);
+    assert_eq!((ctl.change.pause, ctl.change.resume), (Some(true), None));
     assert_eq!(ctl.group, Some(Key::Limit(100_000_000)));
 }
 

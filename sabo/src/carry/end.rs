@@ -3,7 +3,7 @@
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::BorrowedFd;
-use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
+use rustix::fs::{FileType, fstat};
 use rustix::io::{self, Errno, ioctl_fionread};
 use rustix::net::SocketType;
 use rustix::net::sockopt::socket_type;
@@ -49,11 +49,7 @@ impl<'a> End<'a> {
 
     /// Whether a read that is shorter than what was sent at once loses the rest.
     pub(super) fn cuts_messages(&self) -> bool {
-        match self.kind {
-            Kind::Socket => socket_type(self.fd).is_ok_and(|kind| kind != SocketType::STREAM),
-            Kind::Pipe => fcntl_getfl(self.fd).is_ok_and(|flags| flags.contains(OFlags::DIRECT)),
-            Kind::Terminal | Kind::File => false,
-        }
+        self.kind == Kind::Socket && socket_type(self.fd).is_ok_and(|kind| kind != SocketType::STREAM)
     }
 
     /// Makes a pipe hold so much. That it may not (the user has many pipes) or cannot is no error.

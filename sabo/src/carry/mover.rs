@@ -13,6 +13,10 @@ use crate::clock::{Clock, Nanos};
 /// At most so much is read at once.
 const BUFFER: usize = 256 * 1024;
 
+/// And from a pipe not less, since it may hold packets, of which a shorter read throws the rest away (pipe(2),
+/// O_DIRECT). What exceeds the allowance waits in the buffer.
+const PACKET: usize = 4096;
+
 pub(super) struct Mover {
     splices: bool,
     /// Empty until the first read.
@@ -61,9 +65,9 @@ impl Mover {
         self.splices
     }
 
-    /// Whether bytes were read that are not written: they were allowed already.
-    pub(super) fn is_pending(&self) -> bool {
-        !self.pending.is_empty()
+    /// How many bytes were read that are not written.
+    pub(super) fn pending(&self) -> u64 {
+        self.pending.len() as u64
     }
 
     /// Moves at most `allowed` bytes, at least one if there is one.
@@ -121,10 +125,11 @@ impl Mover {
         clock: Clock,
     ) -> Result<Moved, Broken> {
         if !self.pending.is_empty() {
-            return self.write(sink, 0);
+            return self.write(sink, allowed, 0);
         }
         self.buffer.resize(BUFFER, 0);
-        let part = &mut self.buffer[..allowed.min(BUFFER)];
+        let least = if source.kind == Kind::Pipe { PACKET } else { 1 };
+        let part = &mut self.buffer[..allowed.clamp(least, BUFFER)];
         let begun = clock.now();
         let bytes = match read(source.fd, &mut *part) {
             Ok(0) => return Ok(Moved::End),
@@ -136,12 +141,13 @@ impl Mover {
             digest.update(&part[..bytes]);
         }
         self.pending = 0..bytes;
-        self.write(sink, clock.now() - begun)
+        self.write(sink, allowed, clock.now() - begun)
     }
 
     /// Writes once, since a signal that interrupts it wants to be attended to.
-    fn write(&mut self, sink: &End<'_>, read: Nanos) -> Result<Moved, Broken> {
-        match write(sink.fd, &self.buffer[self.pending.clone()]) {
+    fn write(&mut self, sink: &End<'_>, allowed: usize, read: Nanos) -> Result<Moved, Broken> {
+        let part = self.pending.start..self.pending.end.min(self.pending.start + allowed);
+        match write(sink.fd, &self.buffer[part]) {
             Ok(0) => Err(Broken::sink(Errno::IO)),
             Ok(bytes) => {
                 self.pending.start += bytes;

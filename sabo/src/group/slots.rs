@@ -59,14 +59,13 @@ fn bytes_of(slots: Range<usize>) -> Range<i64> {
 pub(crate) fn locked(file: &OwnedFd) -> io::Result<Vec<usize>> {
     let mut found = Vec::new();
     // F_OFD_GETLK tells any one of the locks in a range, so what lies on both sides is asked for again.
-    let mut open = vec![0..SLOT_COUNT];
-    while let Some(range) = open.pop() {
-        if range.is_empty() {
-            continue;
-        }
-        if let Some(lock) = lock::holder(file, bytes_of(range.clone()))? {
-            let held = covered(&lock, &range);
-            open.extend([range.start..held.start, held.end..range.end]);
+    let mut open = vec![(0, SLOT_COUNT)];
+    while let Some((start, end)) = open.pop() {
+        if let Some(lock) = lock::holder(file, bytes_of(start..end))? {
+            let held = covered(&lock, &(start..end));
+            open.extend(
+                [(start, held.start), (held.end, end)].into_iter().filter(|(start, end)| start < end),
+            );
             found.extend(held);
         }
     }
