@@ -258,11 +258,13 @@ impl Member {
     fn look(&mut self) {
         let at = self.clock.now();
         let Place::Group(seat) = &self.place else { return };
-        // Without locks nobody can have joined.
         let (seen, originals) = seat.look(self.cap, at);
+        if seat.group.map.is_lost() {
+            // The others may have left already; what counts is who was here before.
+            return self.notice_loss();
+        }
         self.seen = seen;
         self.share.count(at, self.seen.members, originals);
-        self.notice_loss();
     }
 
     /// Once a second the lowest member counts originals for all.
