@@ -38,7 +38,7 @@ pub struct Args {
     pub weight: Weight,
 
     /// What `sabo top` calls this process; at most 48 bytes
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub name: Label,
 
     /// How much will come, to know when it ends: 12G

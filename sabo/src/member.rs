@@ -1,16 +1,16 @@
 //! This process among the others: which rate holds, and when the next bytes may move.
 
+mod attend;
+mod identity;
 mod seat;
 mod weight;
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::Bandwidth;
 use crate::bucket::{self, Beyond};
-use crate::census::Census;
 use crate::clock::{Clock, Nanos, SECOND};
 use crate::group::layout::{self, Layout};
 use crate::group::slots::{Card, State};
@@ -20,36 +20,12 @@ use crate::names::Xid;
 use crate::say::{self, Said};
 use crate::schedule::Schedule;
 use crate::share::Share;
+use crate::signals;
 use crate::tally::Waits;
 use crate::work_dir::WorkDir;
-use crate::{local_time, signals};
+pub use identity::Identity;
 use seat::{Joined, Seat};
 pub use weight::{Label, Weight};
-
-/// Others than the lowest member count when nobody did for so long: it may be blocked in a write.
-const COUNT_FOR_IT: Nanos = 2 * SECOND;
-
-/// Looking who is here costs a system call a member, and a storm of starters changes it all the time.
-const LOOK_AGAIN: Nanos = SECOND / 50;
-
-/// What a process brings along.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    /// Where the others are.
-    pub work_dir: PathBuf,
-    /// Make the directory.
-    pub create: bool,
-    /// What all with this limit share.
-    pub limit: Bandwidth,
-    /// Share with all limits of the directory.
-    pub one_budget: bool,
-    /// Lower limits by the time of day.
-    pub schedule: Option<Schedule>,
-    /// The share against others.
-    pub weight: Weight,
-    /// What it is called.
-    pub label: Label,
-}
 
 #[derive(Debug)]
 pub(crate) struct Member {
@@ -111,10 +87,10 @@ impl Member {
     /// What is wrong with the directory or the file.
     pub(crate) fn join(dir: WorkDir, identity: Identity, clock: Clock) -> Result<Self> {
         let limit = identity.limit.bytes();
-        let key = if identity.one_budget { Key::One } else { Key::Limit(limit) };
+        let key = identity.key();
         let now = clock.now();
         let mut member = Self {
-            cap: cap(&identity),
+            cap: identity.cap(),
             seen: Seen { members: 1, cap: limit, lowest: true, joined: 0, at: now },
             place: Place::Alone { tat: AtomicI64::new(now), members: 1 },
             share: Share::new(),
@@ -195,117 +171,6 @@ impl Member {
         let rate = self.standing().rate;
         let rate = Bandwidth::new(rate).unwrap_or(self.identity.limit);
         self.said.once(format!("{why}; this process goes on alone at {rate}, its part of the limit"));
-    }
-
-    /// What has to be done now and then: called before every chunk and while waiting.
-    pub(crate) fn attend(&mut self) {
-        let now = self.clock.now();
-        self.notice_loss();
-        if let Place::Group(seat) = &self.place {
-            let joined = seat.group.map.get(layout::JOINED);
-            if joined != self.seen.joined && now >= self.seen.at + LOOK_AGAIN {
-                self.look();
-            }
-        }
-        if now >= self.tick_at {
-            self.tick_at = now + SECOND;
-            self.tick();
-        }
-    }
-
-    /// When [`Member::attend`] has something to do.
-    pub(crate) fn attend_at(&self) -> Nanos {
-        self.tick_at
-    }
-
-    fn notice_loss(&mut self) {
-        if matches!(&self.place, Place::Group(seat) if seat.group.map.is_lost()) {
-            let members = self.seen.members as u64;
-            self.go_alone(members, "the group file was truncated, or its disk is full or broken");
-        }
-    }
-
-    fn tick(&mut self) {
-        let rejoin = match &self.place {
-            Place::Group(seat) => self.dir.inode(&self.key.file()).ok().flatten() != Some(seat.inode),
-            Place::Alone { .. } => true,
-        };
-        if rejoin {
-            self.rejoin();
-        }
-        let cap = cap(&self.identity);
-        if cap != self.cap {
-            self.cap = cap;
-            if let Place::Group(seat) = &self.place {
-                seat.set_cap(cap);
-            }
-        }
-        self.look();
-        self.count_others();
-    }
-
-    /// The old file is of no use any more, whether or not this succeeds.
-    fn rejoin(&mut self) {
-        let members = self.seen.members as u64;
-        if let Err(error) = self.take_place()
-            && matches!(self.place, Place::Group(_))
-        {
-            self.go_alone(members, &format!("the group is gone ({error:#})"));
-        }
-    }
-
-    /// Sees who is here.
-    fn look(&mut self) {
-        let at = self.clock.now();
-        let Place::Group(seat) = &self.place else { return };
-        let (seen, originals) = seat.look(self.cap, at);
-        if seat.group.map.is_lost() {
-            // The others may have left already; what counts is who was here before.
-            return self.notice_loss();
-        }
-        self.seen = seen;
-        self.share.count(at, self.seen.members, originals);
-    }
-
-    /// Once a second the lowest member counts originals for all.
-    fn count_others(&mut self) {
-        let now = self.clock.now();
-        let Place::Group(seat) = &self.place else { return };
-        let before = seat.group.map.signed(layout::COUNTED).load(Ordering::Relaxed);
-        let overdue = !(now - COUNT_FOR_IT..=now).contains(&before);
-        if self.seen.lowest || overdue {
-            self.take_census();
-        }
-    }
-
-    fn take_census(&mut self) {
-        let now = self.clock.now();
-        let Place::Group(seat) = &self.place else { return };
-        let Ok(census) = Census::take(&self.dir, self.key, &seat.group, &mut self.said) else { return };
-        seat.group.map.signed(layout::COUNTED).store(now, Ordering::Relaxed);
-        seat.group.map.set(layout::ORIGINALS, census.originals);
-        self.share.count(now, self.seen.members, census.originals);
-        self.warn_of(&census);
-    }
-
-    fn warn_of(&mut self, census: &Census) {
-        let path = self.dir.path.display();
-        for other in &census.others {
-            self.said.once(match other {
-                Key::One => {
-                    format!("{path}: others share --one-budget; give it here too, or the limits add up")
-                }
-                Key::Limit(_) => {
-                    format!(
-                        "{path}: a group with limit {other} is active too; two groups add up (--one-budget)"
-                    )
-                }
-            });
-        }
-        if self.key == Key::One && census.originals > 0 {
-            self.said
-                .once(format!("{path}: some process does not say --one-budget; all must, or limits add up"));
-        }
     }
 
     /// What holds now.
@@ -410,11 +275,6 @@ impl Drop for Member {
     }
 }
 
-fn cap(identity: &Identity) -> u64 {
-    let scheduled = identity.schedule.as_ref().map(|schedule| schedule.at(local_time::minute_of_day()));
-    scheduled.map_or(identity.limit, |rate| rate.min(identity.limit)).bytes()
-}
-
 /// What `sabo ctl` made of the group, if anything.
 pub(crate) fn changed(key: Key, group: &Group) -> Option<String> {
     if group.is_paused() {
@@ -426,14 +286,6 @@ pub(crate) fn changed(key: Key, group: &Group) -> Option<String> {
     };
     let limit = Some(group.limit()).filter(|limit| *limit < usual).and_then(Bandwidth::new)?;
     Some(format!("group {key} runs at {limit} (sabo ctl)"))
-}
-
-/// Opens the directory of `identity`.
-///
-/// # Errors
-/// If there is none.
-pub(crate) fn open_dir(identity: &Identity) -> Result<WorkDir> {
-    WorkDir::open(&identity.work_dir, identity.create).context("cannot use the work directory")
 }
 
 #[cfg(test)]

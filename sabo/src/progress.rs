@@ -135,7 +135,9 @@ fn period(form: Form) -> Nanos {
 }
 
 fn width() -> usize {
-    tcgetwinsize(std::io::stderr()).map_or(80, |size| usize::from(size.ws_col)).clamp(20, 200)
+    let columns = tcgetwinsize(std::io::stderr()).map_or(0, |size| usize::from(size.ws_col));
+    // A terminal that does not know says 0.
+    if columns == 0 { 80 } else { columns.clamp(20, 200) }
 }
 
 /// Whether another job has the terminal (`&`, Ctrl-Z and bg).

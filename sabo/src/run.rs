@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use crate::carry::{Broken, Carry};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::member::{self, Member};
+use crate::member::Member;
 use crate::progress::Reporter;
 use crate::{closed, say, signals};
 
@@ -47,7 +47,7 @@ pub fn run(config: Config) -> Result<Ended, Failure> {
         }
     }
     let clock = Clock::of_this_kernel();
-    let dir = member::open_dir(&config.identity).configuring()?;
+    let dir = config.identity.open_dir().configuring()?;
     signals::handle();
     let label = config.identity.label.clone();
     let member = Member::join(dir, config.identity.clone(), clock).running()?;

@@ -50,8 +50,11 @@ pub fn top(look: &Look) -> Result<()> {
 fn screen(status: &Status) -> String {
     let size = tcgetwinsize(std::io::stdout());
     let (width, height) = size.map_or((80, 24), |size| (size.ws_col, size.ws_row));
-    let text = table(status, usize::from(width.max(20)));
-    let lines = text.lines().take(usize::from(height.max(4)) - 1);
+    // A terminal that does not know says 0.
+    let width = if width == 0 { 80 } else { usize::from(width.max(20)) };
+    let height = if height == 0 { 24 } else { usize::from(height.max(4)) };
+    let text = table(status, width);
+    let lines = text.lines().take(height - 1);
     let lines: String = lines.flat_map(|line| [line, REST_OF_LINE]).collect();
     format!("{HOME}{lines}{REST_OF_SCREEN}")
 }

@@ -10,7 +10,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use super::*;
 use crate::Bandwidth;
-use crate::member::{Identity, Label, Weight, open_dir};
+use crate::member::{Identity, Label, Weight};
 
 const FAST_ENOUGH: u64 = 1_000_000_000;
 
@@ -24,7 +24,7 @@ fn member(path: &Path, limit: u64) -> Member {
         weight: Weight::default(),
         label: Label::default(),
     };
-    Member::join(open_dir(&identity).unwrap(), identity, Clock::of_this_kernel()).unwrap()
+    Member::join(identity.open_dir().unwrap(), identity, Clock::of_this_kernel()).unwrap()
 }
 
 fn carry<'a>(source: &'a impl AsFd, sink: &'a impl AsFd, limit: u64) -> Carry<'a> {

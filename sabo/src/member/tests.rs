@@ -17,7 +17,7 @@ fn identity(path: &Path, limit: u64) -> Identity {
 }
 
 fn join(identity: Identity) -> Member {
-    Member::join(open_dir(&identity).unwrap(), identity, Clock::of_this_kernel()).unwrap()
+    Member::join(identity.open_dir().unwrap(), identity, Clock::of_this_kernel()).unwrap()
 }
 
 fn look(path: &Path, key: Key) -> Group {
