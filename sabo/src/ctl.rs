@@ -63,7 +63,9 @@ fn only_group(dir: &WorkDir) -> Result<Key> {
         Some(Name::Group(key)) => Some(key),
         _ => None,
     });
-    match keys.filter(is_alive).collect::<Vec<_>>().as_slice() {
+    let mut alive: Vec<_> = keys.filter(is_alive).collect();
+    alive.sort();
+    match alive.as_slice() {
         [key] => Ok(*key),
         [] => bail!("{}: nobody is in any group", dir.path.display()),
         several => {
@@ -72,3 +74,6 @@ fn only_group(dir: &WorkDir) -> Result<Key> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,7 @@ pub(crate) struct Status {
 }
 
 /// A group. Rates are in bytes a second, times in seconds, moments in seconds since 1970.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct GroupStatus {
     /// As `--group` takes it.
     pub(crate) group: String,
@@ -178,3 +178,6 @@ impl MemberStatus {
 fn seconds(nanos: u64) -> f64 {
     clock::seconds(Nanos::try_from(nanos).unwrap_or(Nanos::MAX))
 }
+
+#[cfg(test)]
+mod tests;

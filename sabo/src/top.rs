@@ -122,3 +122,43 @@ impl Drop for Raw {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::MemberStatus;
+
+    #[test]
+    fn rates_are_those_since_the_last_look() {
+        let member = |xid: &str, bytes| MemberStatus {
+            slot: 0,
+            pid: 1,
+            xid: xid.to_owned(),
+            name: String::new(),
+            weight: 1.0,
+            cap: 1,
+            bytes,
+            seconds: 1.0,
+            rate: 7,
+            waited_source: 0.0,
+            waited_sink: 0.0,
+        };
+        let mut before = Seen::new();
+        let table = [
+            (vec![("a", 100)], vec![7]),
+            (vec![("a", 400), ("b", 9)], vec![150, 7]),
+            (vec![("b", 3)], vec![0]),
+        ];
+        for (look, (members, expected)) in (0..).zip(table) {
+            let members = members.into_iter().map(|(xid, bytes)| member(xid, bytes)).collect();
+            let mut status = Status { work_dir: String::new(), groups: vec![group(members)] };
+            before = rates(&mut status, &before, look * 2 * SECOND);
+            let seen: Vec<_> = status.groups[0].members.iter().map(|member| member.rate).collect();
+            assert_eq!(seen, expected);
+        }
+    }
+
+    fn group(members: Vec<MemberStatus>) -> crate::status::GroupStatus {
+        crate::status::GroupStatus { members, ..crate::status::GroupStatus::default() }
+    }
+}

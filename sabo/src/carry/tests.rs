@@ -9,22 +9,12 @@ use rustix::pipe::{PipeFlags, pipe, pipe_with};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use super::*;
-use crate::Bandwidth;
-use crate::member::{Identity, Label, Weight};
+use crate::member::Identity;
 
 const FAST_ENOUGH: u64 = 1_000_000_000;
 
 fn member(path: &Path, limit: u64) -> Member {
-    let identity = Identity {
-        work_dir: path.to_owned(),
-        create: false,
-        limit: Bandwidth::new(limit).unwrap(),
-        one_budget: false,
-        schedule: None,
-        weight: Weight::default(),
-        label: Label::default(),
-    };
-    Member::join(identity.open_dir().unwrap(), identity, Clock::of_this_kernel()).unwrap()
+    Identity::plain(path, limit).join()
 }
 
 fn carry<'a>(source: &'a impl AsFd, sink: &'a impl AsFd, limit: u64) -> Carry<'a> {

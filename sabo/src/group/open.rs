@@ -5,6 +5,7 @@
 //! rename would leave them with two.
 
 use std::io::Write;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result, anyhow, bail};
 use rustix::fd::OwnedFd;
@@ -37,8 +38,15 @@ impl Wrong {
     }
 }
 
-/// Each round is lost to another process that made progress, or to garbage that comes back.
-const ROUNDS: usize = 200;
+/// Each round is lost to another process that made progress, or to garbage that comes back: nobody who makes
+/// it may keep us for longer than this.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Rounds that may be lost, as an iterator: some, and then as many as the time allows.
+pub(crate) fn rounds() -> impl Iterator<Item = ()> {
+    let begun = Instant::now();
+    (0..).take_while(move |round| *round < 3 || begun.elapsed() < PATIENCE).map(|_: u32| ())
+}
 
 /// The group's file, made if it is missing.
 ///
@@ -47,7 +55,7 @@ const ROUNDS: usize = 200;
 pub(crate) fn open_or_make(dir: &WorkDir, key: Key, layout: Layout) -> Result<OwnedFd> {
     let name = key.file();
     let path = || dir.path.join(&name).display().to_string();
-    for _ in 0..ROUNDS {
+    for () in rounds() {
         let file = match dir.open_existing(&name, OFlags::RDWR) {
             Ok(file) => file,
             Err(Errno::NOENT) => {
@@ -123,7 +131,7 @@ fn unlink_draft(dir: &WorkDir, key: Key, file: &OwnedFd) -> Result<()> {
             return Ok(());
         }
     }
-    std::thread::sleep(std::time::Duration::from_millis(1));
+    std::thread::sleep(Duration::from_millis(1));
     Ok(())
 }
 

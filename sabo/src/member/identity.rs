@@ -49,3 +49,24 @@ impl Identity {
         WorkDir::open(&self.work_dir, self.create).context("cannot use the work directory")
     }
 }
+
+#[cfg(test)]
+impl Identity {
+    /// One without anything special.
+    pub(crate) fn plain(work_dir: &std::path::Path, limit: u64) -> Self {
+        Self {
+            work_dir: work_dir.to_owned(),
+            create: false,
+            limit: Bandwidth::new(limit).unwrap(),
+            one_budget: false,
+            schedule: None,
+            weight: Weight::default(),
+            label: Label::default(),
+        }
+    }
+
+    pub(crate) fn join(self) -> crate::member::Member {
+        let dir = self.open_dir().unwrap();
+        crate::member::Member::join(dir, self, crate::clock::Clock::of_this_kernel()).unwrap()
+    }
+}

@@ -30,9 +30,6 @@ pub(super) enum Joined {
     },
 }
 
-/// Each round is lost to somebody who unlinked the file meanwhile.
-const ROUNDS: usize = 100;
-
 impl Seat {
     /// Takes a slot. In an empty group it begins anew: limit, not paused, no debt.
     ///
@@ -47,7 +44,7 @@ impl Seat {
     ) -> Result<Joined> {
         let name = key.file();
         let path = || dir.path.join(&name).display().to_string();
-        for _ in 0..ROUNDS {
+        for () in open::rounds() {
             let file = open::open_or_make(dir, key, layout)?;
             let inode = Inode::from(&fstat(&file).with_context(path)?);
             if dir.inode(&name).with_context(path)? != Some(inode) {

@@ -4,20 +4,8 @@ use super::*;
 use crate::group::map::Access;
 use crate::group::slots;
 
-fn identity(path: &Path, limit: u64) -> Identity {
-    Identity {
-        work_dir: path.to_owned(),
-        create: false,
-        limit: Bandwidth::new(limit).unwrap(),
-        one_budget: false,
-        schedule: None,
-        weight: Weight::default(),
-        label: Label::default(),
-    }
-}
-
-fn join(identity: Identity) -> Member {
-    Member::join(identity.open_dir().unwrap(), identity, Clock::of_this_kernel()).unwrap()
+fn plain(dir: &tempfile::TempDir) -> Member {
+    Identity::plain(dir.path(), 1_000_000).join()
 }
 
 fn look(path: &Path, key: Key) -> Group {
@@ -29,20 +17,20 @@ const KEY: Key = Key::Limit(1_000_000);
 #[test]
 fn the_first_begins_anew_and_the_next_keeps_what_is_set() {
     let dir = tempfile::tempdir().unwrap();
-    let first = join(identity(dir.path(), 1_000_000));
+    let first = plain(&dir);
     let group = look(dir.path(), KEY);
     assert_eq!((group.limit(), group.is_paused()), (1_000_000, false));
     group.map.set(layout::LIMIT, 400_000);
     group.map.set(layout::PAUSED, 1);
     assert_eq!(changed(KEY, &group), Some("group 1M is paused (sabo ctl)".to_owned()));
-    let second = join(identity(dir.path(), 1_000_000));
+    let second = plain(&dir);
     assert_eq!(second.standing(), Standing { rate: 400_000, members: 2, paused: true });
     group.map.set(layout::PAUSED, 0);
     assert_eq!(changed(KEY, &group), Some("group 1M runs at 400k (sabo ctl)".to_owned()));
     first.finish();
     drop(second);
     assert_eq!((group.map.get(layout::FINISHED), group.map.get(layout::FAILED)), (1, 1));
-    let third = join(identity(dir.path(), 1_000_000));
+    let third = plain(&dir);
     assert_eq!(third.standing(), Standing { rate: 1_000_000, members: 1, paused: false });
     assert_eq!(changed(KEY, &group), None);
     let names = third.dir.names().unwrap();
@@ -52,16 +40,16 @@ fn the_first_begins_anew_and_the_next_keeps_what_is_set() {
 #[test]
 fn the_smallest_cap_counts_while_its_member_lives() {
     let dir = tempfile::tempdir().unwrap();
-    let one_budget = |limit| Identity { one_budget: true, ..identity(dir.path(), limit) };
-    let mut large = join(one_budget(3_000_000));
-    let small = join(one_budget(1_000_000));
+    let one_budget = |limit| Identity { one_budget: true, ..Identity::plain(dir.path(), limit) };
+    let mut large = one_budget(3_000_000).join();
+    let small = one_budget(1_000_000).join();
     large.look();
     assert_eq!((large.standing().rate, small.standing().rate), (1_000_000, 1_000_000));
     drop(small);
     large.look();
     assert_eq!(large.standing().rate, 3_000_000);
     let schedule = Some("00:00,500k".parse().unwrap());
-    let _slow = join(Identity { schedule, ..one_budget(9_000_000) });
+    let _slow = Identity { schedule, ..one_budget(9_000_000) }.join();
     large.look();
     assert_eq!(large.standing().rate, 500_000);
     assert!(slots::locked(&look(dir.path(), Key::One).file).unwrap().len() == 2);
@@ -73,9 +61,9 @@ fn originals_leave_us_our_part() {
     let original =
         std::fs::File::create(dir.path().join("sabo_1000000_7_cq1v0l2j5s0c73f0e9qg.lock")).unwrap();
     rustix::fs::flock(&original, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
-    let member = join(identity(dir.path(), 1_000_000));
+    let member = plain(&dir);
     assert_eq!(member.standing().rate, 500_000);
-    let mut next = join(identity(dir.path(), 1_000_000));
+    let mut next = plain(&dir);
     // For a second what the original still believes.
     assert_eq!(next.standing().rate, 666_666);
     drop(original);
@@ -87,7 +75,7 @@ fn originals_leave_us_our_part() {
 #[test]
 fn garbage_in_the_time_is_replaced_and_counted() {
     let dir = tempfile::tempdir().unwrap();
-    let mut member = join(identity(dir.path(), 1_000_000));
+    let mut member = plain(&dir);
     let group = look(dir.path(), KEY);
     for garbage in [Nanos::MAX, member.clock.now() + 3600 * SECOND] {
         group.tat().store(garbage, Ordering::Relaxed);
@@ -100,7 +88,7 @@ fn garbage_in_the_time_is_replaced_and_counted() {
 #[test]
 fn random_bytes_everywhere_never_crash_and_never_wait_long() {
     let dir = tempfile::tempdir().unwrap();
-    let mut member = join(identity(dir.path(), 1_000_000));
+    let mut member = plain(&dir);
     let group = look(dir.path(), KEY);
     for round in 0..200 {
         for word in 1..Layout::V1.length / 8 {
@@ -117,7 +105,7 @@ fn random_bytes_everywhere_never_crash_and_never_wait_long() {
 #[test]
 fn a_group_that_is_removed_is_joined_again() {
     let dir = tempfile::tempdir().unwrap();
-    let mut members: Vec<_> = (0..3).map(|_| join(identity(dir.path(), 1_000_000))).collect();
+    let mut members: Vec<_> = (0..3).map(|_| plain(&dir)).collect();
     for entry in std::fs::read_dir(dir.path()).unwrap() {
         std::fs::remove_file(entry.unwrap().path()).unwrap();
     }
@@ -131,7 +119,7 @@ fn a_group_that_is_removed_is_joined_again() {
 #[test]
 fn a_group_that_is_truncated_leaves_each_its_part_until_it_is_made_again() {
     let dir = tempfile::tempdir().unwrap();
-    let mut members: Vec<_> = (0..2).map(|_| join(identity(dir.path(), 1_000_000))).collect();
+    let mut members: Vec<_> = (0..2).map(|_| plain(&dir)).collect();
     members.iter_mut().for_each(Member::look);
     let file = std::fs::File::options().write(true).open(dir.path().join(KEY.file())).unwrap();
     file.set_len(0).unwrap();
@@ -153,7 +141,7 @@ fn a_group_that_is_truncated_leaves_each_its_part_until_it_is_made_again() {
 #[test]
 fn a_directory_that_is_removed_costs_no_byte() {
     let dir = tempfile::tempdir().unwrap();
-    let mut member = join(identity(dir.path(), 1_000_000));
+    let mut member = plain(&dir);
     std::fs::remove_dir_all(dir.path()).unwrap();
     member.tick();
     assert!(matches!(member.place, Place::Alone { members: 1, .. }));
@@ -190,7 +178,7 @@ fn two_layouts_share_one_group() {
 fn many_who_join_at_once_have_a_slot_each() {
     let dir = tempfile::tempdir().unwrap();
     let members: Vec<Member> = std::thread::scope(|scope| {
-        let start = || join(identity(dir.path(), 1_000_000));
+        let start = || plain(&dir);
         let threads: Vec<_> = (0..16).map(|_| scope.spawn(start)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
