@@ -125,15 +125,21 @@ impl<'a> Carry<'a> {
         self.mover.digest()
     }
 
+    /// Waits for a side; the group is told as time goes by, since it may be hours.
     fn wait_for(&mut self, side: Ready) -> Result<(), Broken> {
-        let begun = self.clock.now();
-        while !self.poll(side)? {}
-        let waited = self.clock.now() - begun;
-        match side {
-            Ready::Source => self.tally.waits.source += waited,
-            Ready::Sink => self.tally.waits.sink += waited,
+        loop {
+            let begun = self.clock.now();
+            let ready = self.poll(side)?;
+            let waited = self.clock.now() - begun;
+            match side {
+                Ready::Source => self.tally.waits.source += waited,
+                Ready::Sink => self.tally.waits.sink += waited,
+            }
+            if ready {
+                return Ok(());
+            }
+            self.tell(0);
         }
-        Ok(())
     }
 
     /// Whether it is ready; waits a little, and attends to the rest.
@@ -148,7 +154,6 @@ impl<'a> Carry<'a> {
 
     /// How many bytes may be moved now; waits until they may.
     fn allowance(&mut self) -> u64 {
-        let begun = self.clock.now();
         self.wait_for_pause();
         let quantum = self.member.quantum();
         self.held = self.held.min(quantum);
@@ -158,7 +163,6 @@ impl<'a> Carry<'a> {
             self.sleep_until(at);
             self.held = bytes;
         }
-        self.tally.waits.limit += self.clock.now() - begun;
         self.held
     }
 
@@ -187,11 +191,15 @@ impl<'a> Carry<'a> {
         self.source.there(quantum).clamp(1, quantum)
     }
 
-    /// Sleeps, and attends to the rest meanwhile.
+    /// Sleeps because of the limit, and attends to the rest meanwhile.
     fn sleep_until(&mut self, at: Nanos) {
-        while self.clock.now() < at {
+        let mut now = self.clock.now();
+        while now < at {
             self.clock.sleep_until(at.min(self.attend_at()));
             self.attend();
+            let begun = std::mem::replace(&mut now, self.clock.now());
+            self.tally.waits.limit += now - begun;
+            self.tell(0);
         }
     }
 
