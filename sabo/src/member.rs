@@ -20,7 +20,7 @@ use crate::names::Xid;
 use crate::say::{self, Said};
 use crate::schedule::Schedule;
 use crate::share::Share;
-use crate::signals;
+use crate::signals::{self, Words};
 use crate::tally::Waits;
 use crate::work_dir::WorkDir;
 pub use identity::Identity;
@@ -160,8 +160,12 @@ impl Member {
         signals::set_slot(None);
         self.place = place;
         if let Place::Group(Seat { group, slot: Some(slot), .. }) = &self.place {
-            let state = group.map.word(layout::slot(*slot) + layout::STATE);
-            signals::set_slot(Some((state, group.map.word(layout::FAILED))));
+            let word = |at| group.map.word(at);
+            signals::set_slot(Some(Words {
+                state: word(layout::slot(*slot) + layout::STATE),
+                failed: word(layout::FAILED),
+                joined: word(layout::JOINED),
+            }));
         }
     }
 

@@ -13,6 +13,7 @@ use crate::group::slots::State;
 /// What the handler leaves in order. Null or −1: nothing.
 static STATE: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
 static FAILED: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
+static JOINED: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
 static DIRECTORY: AtomicI32 = AtomicI32::new(-1);
 static LOCK_FILE: AtomicPtr<libc::c_char> = AtomicPtr::new(ptr::null_mut());
 
@@ -22,12 +23,22 @@ static QUIT: AtomicBool = AtomicBool::new(false);
 /// Signals that end a process, and that the shell of a nightly job may have had ignored.
 const ENDING: [libc::c_int; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
 
-/// The words of our slot, for the handler; none before the map goes.
-pub(crate) fn set_slot(words: Option<(&AtomicU64, &AtomicU64)>) {
+/// What the handler writes in a group.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Words<'a> {
+    /// Our slot's.
+    pub(crate) state: &'a AtomicU64,
+    pub(crate) failed: &'a AtomicU64,
+    pub(crate) joined: &'a AtomicU64,
+}
+
+/// The words of our group, for the handler; none before the map goes.
+pub(crate) fn set_slot(words: Option<Words<'_>>) {
     // First nothing: the handler never sees words of two groups.
     STATE.store(ptr::null_mut(), Ordering::SeqCst);
-    if let Some((state, failed)) = words {
+    if let Some(Words { state, failed, joined }) = words {
         FAILED.store(ptr::from_ref(failed).cast_mut(), Ordering::SeqCst);
+        JOINED.store(ptr::from_ref(joined).cast_mut(), Ordering::SeqCst);
         STATE.store(ptr::from_ref(state).cast_mut(), Ordering::SeqCst);
     }
 }
@@ -126,13 +137,13 @@ extern "C" fn on_ending(signal: libc::c_int) {
 /// # Safety
 /// May be called in a handler: what the pointers stand for outlives them.
 unsafe fn last_will() {
-    let (state, failed) = (STATE.load(Ordering::SeqCst), FAILED.load(Ordering::SeqCst));
+    let words = [&STATE, &FAILED, &JOINED].map(|word| word.load(Ordering::SeqCst));
     // SAFETY: set_slot takes them away before their map goes.
-    if let (Some(state), Some(failed)) = unsafe { (state.as_ref(), failed.as_ref()) } {
-        let here = State::Here as u64;
-        let failed_now = State::Failed as u64;
-        if state.compare_exchange(here, failed_now, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+    if let [Some(state), Some(failed), Some(joined)] = words.map(|word| unsafe { word.as_ref() }) {
+        let (here, now) = (State::Here as u64, State::Failed as u64);
+        if state.compare_exchange(here, now, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
             failed.fetch_add(1, Ordering::SeqCst);
+            joined.fetch_add(1, Ordering::SeqCst);
         }
     }
     let name = LOCK_FILE.load(Ordering::SeqCst);
