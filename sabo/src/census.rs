@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, FlockOperation, OFlags, flock, fstat};
-use rustix::io::{self, Errno};
+use rustix::io::Errno;
 
 use crate::clock;
+use crate::group::layout::SLOT_COUNT;
 use crate::group::{Group, Key, slots};
 use crate::names::{self, Name};
 use crate::say::Said;
@@ -33,12 +34,15 @@ impl Census {
     ///
     /// # Errors
     /// The kernel's.
-    pub(crate) fn take(dir: &WorkDir, key: Key, group: &Group, said: &mut Said) -> io::Result<Self> {
+    pub(crate) fn take(dir: &WorkDir, key: Key, group: &Group, said: &mut Said) -> std::io::Result<Self> {
         let names = dir.names()?;
-        // After the listing: a member has its slot before its lock file, and gives it back after. The slots of
-        // those who ended count too, since a process's locks do not end at one moment.
-        let members: HashSet<String> =
-            (0..crate::group::layout::SLOT_COUNT).map(|slot| group.xid(slot)).collect();
+        // After the listing: a member has its slot before its lock file, and gives it back after.
+        let live = slots::locked(&group.file)?;
+        let xids = |live: bool, slots: &[usize]| -> HashSet<String> {
+            let wanted = |slot: &usize| slots.binary_search(slot).is_ok() == live;
+            (0..SLOT_COUNT).filter(wanted).map(|slot| group.xid(slot)).collect()
+        };
+        let (members, ended) = (xids(true, &live), xids(false, &live));
         let mut census = Self::default();
         for name in &names {
             match names::parse(name) {
@@ -46,7 +50,12 @@ impl Census {
                     census.others.insert(other);
                 }
                 Some(Name::Lock { xid: Some(xid), .. }) if members.contains(xid) => {}
-                Some(Name::Lock { limit, .. }) if is_locked(dir, name, said) => census.count(key, limit),
+                Some(Name::Lock { limit, xid }) if is_locked(dir, name, said) => {
+                    // The locks of a process that is killed do not end at one moment. We are here, too.
+                    if !xid.is_some_and(|xid| ended.contains(xid)) {
+                        census.count(key, limit);
+                    }
+                }
                 Some(Name::Draft) => remove_old(dir, name),
                 _ => {}
             }

@@ -73,6 +73,21 @@ fn members_are_no_originals() {
 }
 
 #[test]
+fn what_a_killed_member_left_is_removed_and_not_counted_before() {
+    let scene = Scene::new();
+    let xid = Xid::new();
+    let name = format!("sabo_100_1_{xid}.lock");
+    let lock = scene.original(&name);
+    let member = Group::look(&scene.dir, KEY, Access::Write).unwrap();
+    member.take_slot(&Card { xid, weight: 1000, cap: 100, since: 0, name: "" }).unwrap();
+    assert_eq!(scene.census().originals, 0);
+    drop(member);
+    assert_eq!((scene.census().originals, scene.exists(&name)), (0, true));
+    drop(lock);
+    assert_eq!((scene.census().originals, scene.exists(&name)), (0, false));
+}
+
+#[test]
 fn other_groups_are_seen_while_somebody_is_in_them() {
     let scene = Scene::new();
     open_or_make(&scene.dir, Key::One, Layout::V1).unwrap();
