@@ -50,9 +50,10 @@ impl Census {
                     census.others.insert(other);
                 }
                 Some(Name::Lock { xid: Some(xid), .. }) if members.contains(xid) => {}
-                Some(Name::Lock { limit, xid }) if is_locked(dir, name, said) => {
+                Some(Name::Lock { limit, xid }) => {
                     // The locks of a process that is killed do not end at one moment. We are here, too.
-                    if !xid.is_some_and(|xid| ended.contains(xid)) {
+                    let has_ended = xid.is_some_and(|xid| ended.contains(xid));
+                    if is_locked(dir, name, said) && !has_ended {
                         census.count(key, limit);
                     }
                 }

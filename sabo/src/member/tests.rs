@@ -188,3 +188,45 @@ fn many_who_join_at_once_have_a_slot_each() {
     drop(members);
     assert_eq!(group.map.get(layout::FAILED), 16);
 }
+
+/// In every window of w: rate · w + 2 ms of the rate + a quantum for each member.
+#[test]
+fn members_on_a_real_clock_keep_within_the_bound() {
+    const RATE: u64 = 1_000_000;
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Clock::of_this_kernel();
+    let begun = clock.now();
+    let dir = &dir;
+    let send = move |who: i64| {
+        let mut member = plain(dir);
+        let mut moved = Vec::new();
+        while clock.now() < begun + SECOND {
+            let bytes = member.quantum();
+            let at = member.reserve(bytes);
+            // Some wait for their source now and then, with a chunk in hand.
+            let late = if moved.len() as i64 % 5 == who { SECOND / 20 } else { 0 };
+            while clock.now() < at + late {
+                clock.sleep_until(at + late);
+            }
+            moved.push((clock.now(), bytes));
+        }
+        moved
+    };
+    let mut moved: Vec<(Nanos, u64)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|who| scope.spawn(move || send(who))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    moved.sort_unstable();
+    let quanta = 8 * bucket::quantum(RATE, 1000);
+    for (first, (from, _)) in moved.iter().enumerate() {
+        let mut sum = 0;
+        for (to, bytes) in &moved[first..] {
+            sum += bytes;
+            let span = u64::try_from(to - from + bucket::BURST).unwrap();
+            let bound = RATE * span / SECOND as u64 + quanta + 1;
+            assert!(sum <= bound, "{sum} > {bound} in {span} ns");
+        }
+    }
+    let total: u64 = moved.iter().map(|(_, bytes)| bytes).sum();
+    assert!(total > RATE / 4, "{total}");
+}
