@@ -132,7 +132,7 @@ impl Member {
         }
     }
 
-    /// The slot first and then the lock file: see [`Census::take`].
+    /// The slot first and then the lock file: see [`crate::census::Census::take`].
     fn take_place(&mut self) -> Result<()> {
         let card = Card {
             xid: self.xid,

@@ -22,10 +22,13 @@ pub(crate) use table::table;
 const RECENT: u64 = 5;
 
 /// The answer of `sabo status --json`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Status {
     pub(crate) work_dir: String,
     pub(crate) groups: Vec<GroupStatus>,
+    /// Groups that cannot be read, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) errors: Vec<String>,
 }
 
 /// A group. Rates are in bytes a second, times in seconds, moments in seconds since 1970.
@@ -93,12 +96,14 @@ impl Status {
         let names = dir.names().with_context(|| dir.path.display().to_string())?;
         let mut keys: Vec<Key> = names.iter().filter_map(|name| key(name)).collect();
         keys.sort();
-        // A group that is no group, or not ours to read, is not shown.
-        let groups = keys.into_iter().filter_map(|key| {
-            let group = Group::look(dir, key, Access::Read).ok()?;
-            GroupStatus::of(dir, key, &group, clock)
-        });
-        Ok(Self { work_dir: dir.path.display().to_string(), groups: groups.collect() })
+        let mut status = Self { work_dir: dir.path.display().to_string(), ..Self::default() };
+        for key in keys {
+            match Group::look(dir, key, Access::Read) {
+                Ok(group) => status.groups.extend(GroupStatus::of(dir, key, &group, clock)),
+                Err(error) => status.errors.push(format!("{error:#}")),
+            }
+        }
+        Ok(status)
     }
 }
 

@@ -151,7 +151,7 @@ mod tests {
         ];
         for (look, (members, expected)) in (0..).zip(table) {
             let members = members.into_iter().map(|(xid, bytes)| member(xid, bytes)).collect();
-            let mut status = Status { work_dir: String::new(), groups: vec![group(members)] };
+            let mut status = Status { groups: vec![group(members)], ..Status::default() };
             before = rates(&mut status, &before, look * 2 * SECOND);
             let seen: Vec<_> = status.groups[0].members.iter().map(|member| member.rate).collect();
             assert_eq!(seen, expected);

@@ -17,6 +17,7 @@ pub(crate) fn table(status: &Status, width: usize) -> String {
         lines.extend(group.members.iter().map(member));
         lines.push(String::new());
     }
+    lines.extend(status.errors.iter().map(|error| format!("cannot read {error}")));
     if lines.is_empty() {
         lines.push(format!("no group in {}", status.work_dir));
     }

@@ -66,11 +66,14 @@ fn the_table_escapes_names_and_fits() {
 }
 
 #[test]
-fn what_is_no_group_is_not_shown() {
+fn what_cannot_be_read_is_said() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("sabo_5.group"), "garbage").unwrap();
     std::os::unix::fs::symlink("sabo_5.group", dir.path().join("sabo_6.group")).unwrap();
-    assert_eq!(look(dir.path()).groups.len(), 0);
+    let status = look(dir.path());
+    assert_eq!((status.groups.len(), status.errors.len()), (0, 2));
+    let text = table(&status, usize::MAX);
+    assert!(text.contains("sabo_5.group: it has a wrong size") && text.contains("sabo_6.group"), "{text}");
 }
 
 /// Whatever is in the file, looking at it neither crashes nor writes it.
