@@ -39,7 +39,7 @@ impl Census {
         // After the listing: a member has its slot before its lock file, and gives it back after.
         let live = slots::locked(&group.file)?;
         let xids = |live: bool, slots: &[usize]| -> HashSet<String> {
-            let wanted = |slot: &usize| slots.binary_search(slot).is_ok() == live;
+            let wanted = |slot: &usize| group.was_used(*slot) && slots.binary_search(slot).is_ok() == live;
             (0..SLOT_COUNT).filter(wanted).map(|slot| group.xid(slot)).collect()
         };
         let (members, ended) = (xids(true, &live), xids(false, &live));

@@ -145,6 +145,10 @@ impl Group {
         self.map.word(layout::slot(slot) + layout::STATE).load(Ordering::Acquire)
     }
 
+    pub(crate) fn was_used(&self, slot: usize) -> bool {
+        self.state(slot) != 0
+    }
+
     /// A member's cap; none if it has not said one.
     pub(crate) fn cap(&self, slot: usize) -> Option<u64> {
         let cap = self.map.get(layout::slot(slot) + layout::CAP);
