@@ -10,6 +10,9 @@
 //! [`destination`], [`fake_gateway`]), who says who somebody is ([`issuer`], [`web_server`], [`fake_iap`])
 //! and what is in the way ([`forward_proxy`]), the real servers ([`mariadb`], [`sshd`], [`nginx`],
 //! [`balancer`]), and what measures ([`audit`], [`pattern`], [`memory`]).
+//! somebody is ([`issuer`], [`web_server`], [`fake_iap`]) and what is in the way ([`forward_proxy`]), the real
+//! servers ([`mariadb`], [`sshd`], [`balancer`]), what measures ([`audit`], [`pattern`], [`memory`], [`meter`]),
+//! and what a pipe stands between ([`sabo`], [`terminal`]).
 //!
 //! Everything here panics with a message that says what was expected: that is how a test fails.
 
@@ -32,15 +35,18 @@ pub mod issuer;
 pub mod mariadb;
 pub mod memory;
 pub mod nginx;
+pub mod meter;
 pub mod original;
 pub mod pattern;
 pub mod port;
 pub mod process;
 pub mod programs;
+pub mod sabo;
 pub mod scratch;
 pub mod sshd;
 pub mod supervised;
 pub mod target;
 pub mod uri_echo;
+pub mod terminal;
 pub mod web_server;
 pub mod websocket;

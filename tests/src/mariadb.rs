@@ -42,6 +42,29 @@ impl MariaDb {
     }
 }
 
+impl MariaDb {
+    /// `mariadb-dump` of a database, or of its tables that are added; the same text for the same rows.
+    pub fn dump(&self, database: &str) -> Command {
+        let mut command = Command::new(needed("mariadb-dump", PACKAGES));
+        command.args([
+            "--no-defaults",
+            "--user=root",
+            "--skip-dump-date",
+            "--socket",
+            &self.socket,
+            database,
+        ]);
+        command
+    }
+
+    /// The command-line client, directly at the server, that reads its statements from stdin.
+    pub fn restore(&self, database: &str) -> Command {
+        let mut command = client();
+        command.args(["--user=root", "--socket", &self.socket, "--database", database]);
+        command
+    }
+}
+
 /// The command-line client through a tunnel that begins at `address`, with a statement.
 pub fn through(address: SocketAddr, sql: &str) -> Command {
     let mut command = session(address);

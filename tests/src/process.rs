@@ -28,12 +28,22 @@ impl Process {
     /// # Panics
     /// When the program cannot be started.
     pub fn spawn(name: &str, command: &mut Command) -> Process {
+        Process::spawn_into(name, command, Stdio::piped())
+    }
+
+    /// As [`Process::spawn`], with stdout going where the test wants it; it is collected when it is a pipe of
+    /// this process's making.
+    ///
+    /// # Panics
+    /// When the program cannot be started.
+    pub fn spawn_into(name: &str, command: &mut Command, stdout: impl Into<Stdio>) -> Process {
         let mut child = command
-            .stdout(Stdio::piped())
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {name} ({command:?}): {error}"));
-        let stdout = Written::collect(child.stdout.take().expect("stdout is a pipe"));
+        command.stdin(Stdio::null()).stdout(Stdio::null()); // a Command keeps what it was given open
+        let stdout = child.stdout.take().map_or_else(Written::nothing, Written::collect);
         let stderr = Written::collect(child.stderr.take().expect("stderr is a pipe"));
         Process { name: name.to_owned(), child, stdout, stderr, last_wish: Signal::KILL }
     }
@@ -175,6 +185,10 @@ impl Written {
             ours.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
         });
         Written { bytes }
+    }
+
+    fn nothing() -> Written {
+        Written { bytes: Arc::new(Mutex::new((Vec::new(), true))) }
     }
 
     fn text(&self) -> String {
