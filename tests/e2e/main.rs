@@ -38,6 +38,7 @@ mod proxy_protocol;
 mod refusal;
 mod reload;
 mod rows;
+mod sabo;
 mod server_tls;
 mod ssh;
 mod start_server;

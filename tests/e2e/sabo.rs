@@ -1,0 +1,3 @@
+//! sabo as its users run it: real dumps, real disks, real signals.
+
+mod bounds;
