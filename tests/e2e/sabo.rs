@@ -1,3 +1,4 @@
 //! sabo as its users run it: real dumps, real disks, real signals.
 
 mod bounds;
+mod rate;
