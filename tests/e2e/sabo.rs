@@ -1,5 +1,6 @@
 //! sabo as its users run it: real dumps, real disks, real signals.
 
 mod bounds;
+mod bytes;
 mod rate;
 mod share;
