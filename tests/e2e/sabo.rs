@@ -2,5 +2,6 @@
 
 mod bounds;
 mod bytes;
+mod ending;
 mod rate;
 mod share;
