@@ -3,5 +3,6 @@
 mod bounds;
 mod bytes;
 mod ending;
+mod mysql;
 mod rate;
 mod share;
