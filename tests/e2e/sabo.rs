@@ -4,5 +4,6 @@ mod bounds;
 mod bytes;
 mod ending;
 mod mysql;
+mod originals;
 mod rate;
 mod share;
