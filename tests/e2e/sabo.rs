@@ -3,6 +3,7 @@
 mod bounds;
 mod bytes;
 mod ending;
+mod hostile;
 mod mysql;
 mod originals;
 mod rate;
