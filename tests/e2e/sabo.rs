@@ -8,3 +8,4 @@ mod mysql;
 mod originals;
 mod rate;
 mod share;
+mod users;
