@@ -2,6 +2,7 @@
 
 mod bounds;
 mod bytes;
+mod control;
 mod ending;
 mod hostile;
 mod mysql;
