@@ -3,6 +3,7 @@
 mod bounds;
 mod bytes;
 mod control;
+mod display;
 mod ending;
 mod hostile;
 mod mysql;
