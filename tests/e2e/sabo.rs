@@ -11,3 +11,4 @@ mod originals;
 mod rate;
 mod share;
 mod users;
+mod work_dir;
