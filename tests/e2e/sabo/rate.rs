@@ -6,12 +6,10 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use e2e::eventually::PATIENCE;
-use e2e::meter::{Meter, quantum};
+use e2e::meter::{Meter, quantum, reaches};
 use e2e::sabo::{Flow, WorkDir, endless, zeros};
 
 const TOLERANCE: f64 = 0.005;
-/// A machine that has no time for a process takes bytes from it that no limit gives back.
-const ATTEMPTS: usize = 4;
 
 #[test]
 fn one_kilobyte_a_second_is_twenty_bytes_each_twenty_milliseconds() {
@@ -65,7 +63,7 @@ fn a_hundred_megabytes_a_second_through_a_pipe_are_a_hundred() {
 
 /// One sabo alone has the rate; no attempt may be above it, one has to come up to it.
 fn alone(rate: u64, time: Duration, source: impl Fn() -> Stdio) {
-    let attempt = || {
+    reaches(1.0 - TOLERANCE, || {
         let (dir, meter) = (WorkDir::new(), Meter::start());
         let flow = dir.flow(&meter, dir.sabo(rate), source());
         sleep(Duration::from_millis(400) + time);
@@ -77,18 +75,7 @@ fn alone(rate: u64, time: Duration, source: impl Fn() -> Stdio) {
         let ratio = record.slope(to - time, to) / rate as f64;
         assert!(ratio <= 1.0 + TOLERANCE, "{ratio:.4} of the limit in {passed:?}");
         ratio + waited.as_secs_f64() / (time + Duration::from_millis(400)).as_secs_f64()
-    };
-    let ratios: Vec<f64> = std::iter::repeat_with(attempt).take(ATTEMPTS).scan(false, until_met).collect();
-    assert!(ratios.iter().any(|ratio| met(*ratio)), "of the limit, attempt by attempt: {ratios:.4?}");
-}
-
-fn met(ratio: f64) -> bool {
-    ratio >= 1.0 - TOLERANCE
-}
-
-/// Ends the attempts after the first that comes up to the limit.
-fn until_met(done: &mut bool, ratio: f64) -> Option<f64> {
-    (!std::mem::replace(done, met(ratio))).then_some(ratio)
+    });
 }
 
 /// How long a process could have run while others did (Documentation/scheduler/sched-stats.rst).

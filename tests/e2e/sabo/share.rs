@@ -6,13 +6,11 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use e2e::eventually::{PATIENCE, eventually};
-use e2e::meter::{Meter, Record};
+use e2e::meter::{Meter, Record, reaches};
 use e2e::process::Signal;
 use e2e::sabo::{Flow, WorkDir, endless, narrow_pipe, status, zeros};
 
 const RATE: u64 = 50_000_000;
-/// A machine that has no time for anybody for some milliseconds takes them from the limit; not four times.
-const ATTEMPTS: usize = 4;
 /// How soon a freed share is used, and as much for whoever counts.
 const FREED: Duration = Duration::from_millis(60);
 
@@ -25,27 +23,25 @@ fn part(record: &Record, flows: &[Flow], from: Duration, time: Duration) -> f64 
     flows.iter().map(|flow| record.of(flow.number, from, from + time).at_most() / RATE as f64).sum()
 }
 
-/// Repeats what the machine may spoil until it comes up to `least`.
-fn reaches(least: f64, attempt: impl Fn() -> f64) {
-    let mut parts = Vec::new();
-    while parts.len() < ATTEMPTS {
-        parts.push(attempt());
-        if parts.last().is_some_and(|part| *part >= least) {
-            return;
-        }
-    }
-    panic!("{least} of the limit was not reached, attempt by attempt: {parts:.3?}");
+#[test]
+fn a_share_that_is_given_up_is_used_at_once() {
+    a_freed_share_is_used(Signal::TERM);
 }
 
 #[test]
-fn a_freed_share_is_used_at_once() {
+fn the_share_of_the_killed_is_used_at_once() {
+    a_freed_share_is_used(Signal::KILL);
+}
+
+/// Half of four end like this; the others had half of the limit and have the whole.
+fn a_freed_share_is_used(signal: Signal) {
     reaches(0.9, || {
         let (dir, meter) = (WorkDir::new(), Meter::start());
         let mut leaving = dir.flows(&meter, RATE, 2);
         let staying = dir.flows(&meter, RATE, 2);
         sleep(ms(700));
         let before = meter.now();
-        leaving.iter_mut().for_each(|flow| flow.process.signal(Signal::TERM));
+        leaving.iter_mut().for_each(|flow| flow.process.signal(signal));
         for flow in &mut leaving {
             flow.process.wait(PATIENCE);
         }
