@@ -30,7 +30,10 @@ fn start(dir: &WorkDir, meter: &Meter, user: u32) -> Flow {
     let (uid, gid) = (format!("--reuid={user}"), format!("--regid={user}"));
     command.args([&*uid, &*gid, "--clear-groups", "--", &*dir.beside().file("sabo")]);
     command.args(dir.sabo(RATE).get_args());
-    dir.flow(meter, command, endless())
+    // root has more pipes in these tests than somebody else may enlarge, and who has a narrow one has less.
+    let source = endless();
+    rustix::pipe::fcntl_setpipe_size(&source, 256 * 1024).unwrap();
+    dir.flow(meter, command, source)
 }
 
 /// Starts a sabo of each of these users, one after the other, and says what they moved.
