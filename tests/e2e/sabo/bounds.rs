@@ -1,12 +1,13 @@
 //! No window has more than the limit, whatever the members of a group do.
 
-use std::io::Write;
-use std::thread::sleep;
+use std::fs::File;
+use std::io::{self, Write, pipe};
+use std::thread::{self, sleep};
 use std::time::Duration;
 
 use e2e::meter::Meter;
-use e2e::process::Signal;
-use e2e::sabo::{WorkDir, narrow_pipe};
+use e2e::process::{Process, Signal};
+use e2e::sabo::{WorkDir, endless, narrow_pipe};
 
 /// A limit of which half a second holds so many quanta that one more or less is no 5 %.
 const STORM: u64 = 100_000_000;
@@ -84,7 +85,7 @@ fn a_burst_after_silence_passes_at_the_limit() {
     let flow = dir.flow(&meter, dir.sabo(CALM), reader);
     writer.write_all(b"a").unwrap(); // it has begun, and now it waits
     sleep(Duration::from_millis(1_500));
-    let burst = std::thread::spawn(move || while writer.write_all(&[0; 256 * 1024]).is_ok() {});
+    let burst = thread::spawn(move || while writer.write_all(&[0; 256 * 1024]).is_ok() {});
     let from = meter.now();
     sleep(Duration::from_millis(1_100));
     let to = meter.now();
@@ -108,4 +109,21 @@ fn the_bound_holds_for_a_source_that_comes_in_drops() {
     let record = meter.finish();
     drop((flows, writer));
     record.keeps(CALM, 3);
+}
+
+#[test]
+fn the_bound_holds_from_pipe_to_pipe() {
+    let (dir, meter) = (WorkDir::new(), Meter::start());
+    let _processes = [1, 2].map(|_| {
+        let (mut reader, writer) = pipe().unwrap();
+        let mut file = File::create(dir.output()).unwrap();
+        meter.add(file.try_clone().unwrap());
+        thread::spawn(move || io::copy(&mut reader, &mut file));
+        Process::spawn_into("sabo", dir.sabo(CALM).stdin(endless()), writer)
+    });
+    sleep(RUN);
+    let record = meter.finish();
+    // A reader sees up to a pipe more at once, and a pipe of 256 KiB holds as much as a quantum here.
+    record.keeps_in_every_window(CALM, 2 + 2);
+    assert!(record.half_seconds().len() >= 2, "they moved something: {record:?}");
 }
