@@ -133,7 +133,7 @@ fn top_shows_everybody_who_is_here() {
         assert_eq!(top.exited(), None, "it runs until somebody ends it: {}", top.stderr());
         names.iter().all(|name| terminal.text().contains(name)).then_some(())
     });
-    top.signal(Signal::INT);
+    top.signal(Signal::TERM);
     top.wait(PATIENCE);
 }
 

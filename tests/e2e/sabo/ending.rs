@@ -131,7 +131,9 @@ fn waiting(dir: &WorkDir, mut command: Command) -> (Process, PipeWriter) {
 fn a_signal_in_silence_ends_it_at_once_and_leaves_no_lock_file() {
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let dir = WorkDir::new();
-        let (mut process, _writer) = waiting(&dir, dir.sabo(RATE));
+        // Whoever runs the tests with nohup or `&` has some of them ignored.
+        let line = r#"exec env --default-signal=TERM,INT,HUP "$@""#;
+        let (mut process, _writer) = waiting(&dir, shell(line, &dir.sabo(RATE)));
         process.signal(signal);
         assert_eq!(process.wait(PROMPT).signal(), Some(signal.as_raw()), "it dies of what it was sent");
         assert_eq!(dir.locks(), Vec::<String>::new(), "{signal:?}");
