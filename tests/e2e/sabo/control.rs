@@ -102,7 +102,10 @@ fn only_the_named_group_is_changed() {
     reaches(0.7, || {
         let (dir, meter) = (WorkDir::new(), Meter::start());
         let [ten, twenty] = [RATE, 2 * RATE].map(|rate| dir.flow(&meter, dir.sabo(rate), endless()));
-        eventually("both are members", || (status::groups(&dir).len() == 2).then_some(()));
+        eventually("both are members", || {
+            let members: usize = status::groups(&dir).iter().map(|group| group.members.len()).sum();
+            (members == 2).then_some(())
+        });
         ctl(&dir, &["--group", "20M", "--pause"]);
         let from = meter.now() + ms(200);
         sleep(ms(600));

@@ -119,8 +119,7 @@ fn a_group_that_is_removed_is_joined_again_and_the_limit_is_still_shared() {
 /// A sabo that has moved the first half and will be given the second.
 fn halfway(dir: &WorkDir, bytes: &[u8]) -> (Process, File, PipeWriter) {
     let (reader, mut writer) = pipe().unwrap();
-    let file =
-        File::options().read(true).append(false).write(true).create_new(true).open(dir.output()).unwrap();
+    let file = File::options().read(true).write(true).create_new(true).open(dir.output()).unwrap();
     let process = Process::spawn_into("sabo", dir.sabo(RATE).stdin(reader), file.try_clone().unwrap());
     writer.write_all(bytes).unwrap();
     eventually("the first half arrives", || {
