@@ -73,7 +73,8 @@ impl Census {
     }
 }
 
-fn is_alive(dir: &WorkDir, key: Key) -> bool {
+/// Whether somebody is in the group.
+pub(crate) fn is_alive(dir: &WorkDir, key: Key) -> bool {
     let open = dir.open_existing(&key.file(), OFlags::RDONLY);
     open.is_ok_and(|file| slots::locked(&file).is_ok_and(|slots| !slots.is_empty()))
 }

@@ -6,10 +6,9 @@ use crate::args::{Change, Ctl};
 use crate::group::layout;
 use crate::group::map::Access;
 use crate::group::{Door, Group, Key, slots};
-use crate::names::{self, Name};
-use crate::say;
 use crate::status::print;
 use crate::work_dir::WorkDir;
+use crate::{census, say};
 
 /// Does what `ctl` says, and prints what holds now. It bites within one chunk of each member.
 ///
@@ -54,17 +53,8 @@ fn now(key: Key, group: &Group) -> String {
 
 /// The one in which somebody is.
 fn only_group(dir: &WorkDir) -> Result<Key> {
-    let is_alive = |key: &Key| {
-        let group = Group::look(dir, *key, Access::Read);
-        group.is_ok_and(|group| slots::locked(&group.file).is_ok_and(|slots| !slots.is_empty()))
-    };
-    let names = dir.names()?;
-    let keys = names.iter().filter_map(|name| match names::parse(name) {
-        Some(Name::Group(key)) => Some(key),
-        _ => None,
-    });
-    let mut alive: Vec<_> = keys.filter(is_alive).collect();
-    alive.sort();
+    let mut alive = dir.groups()?;
+    alive.retain(|key| census::is_alive(dir, *key));
     match alive.as_slice() {
         [key] => Ok(*key),
         [] => bail!("{}: nobody is in any group", dir.path.display()),

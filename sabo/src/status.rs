@@ -13,7 +13,6 @@ use crate::group::layout::{self, NO_LIMIT};
 use crate::group::map::Access;
 use crate::group::slots::{self, Entry};
 use crate::group::{Group, Key};
-use crate::names::{self, Name};
 use crate::tally;
 use crate::work_dir::WorkDir;
 pub(crate) use table::table;
@@ -93,9 +92,7 @@ pub(crate) fn print(text: &str) -> Result<()> {
 
 impl Status {
     pub(crate) fn of(dir: &WorkDir, clock: Clock) -> Result<Self> {
-        let names = dir.names().with_context(|| dir.path.display().to_string())?;
-        let mut keys: Vec<Key> = names.iter().filter_map(|name| key(name)).collect();
-        keys.sort();
+        let keys = dir.groups().with_context(|| dir.path.display().to_string())?;
         let mut status = Self { work_dir: dir.path.display().to_string(), ..Self::default() };
         for key in keys {
             match Group::look(dir, key, Access::Read) {
@@ -104,13 +101,6 @@ impl Status {
             }
         }
         Ok(status)
-    }
-}
-
-fn key(name: &str) -> Option<Key> {
-    match names::parse(name) {
-        Some(Name::Group(key)) => Some(key),
-        _ => None,
     }
 }
 

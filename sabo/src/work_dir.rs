@@ -12,6 +12,8 @@ use rustix::fs::{
 };
 use rustix::io::{self, Errno};
 
+use crate::names::{self, Key, Name};
+
 #[derive(Debug)]
 pub(crate) struct WorkDir {
     fd: OwnedFd,
@@ -87,6 +89,20 @@ impl WorkDir {
             .iter()
             .filter_map(|entry| name(entry.file_name()))
             .collect())
+    }
+
+    /// The groups that it has files of, in order.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub(crate) fn groups(&self) -> io::Result<Vec<Key>> {
+        let key = |name: &String| match names::parse(name) {
+            Some(Name::Group(key)) => Some(key),
+            _ => None,
+        };
+        let mut groups: Vec<Key> = self.names()?.iter().filter_map(key).collect();
+        groups.sort();
+        Ok(groups)
     }
 
     /// What the name itself stands for, and nothing that it links to.
