@@ -61,6 +61,11 @@ impl Group {
         self.map.get(layout::LIMIT).max(1)
     }
 
+    /// Whether it is no group any more: truncated, or overwritten.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.map.is_lost() || self.map.get(layout::MAGIC_AT) != layout::MAGIC
+    }
+
     pub(crate) fn is_paused(&self) -> bool {
         self.map.get(layout::PAUSED) != 0
     }

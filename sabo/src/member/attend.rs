@@ -38,9 +38,12 @@ impl Member {
     }
 
     fn notice_loss(&mut self) {
-        if matches!(&self.place, Place::Group(seat) if seat.group.map.is_lost()) {
+        if matches!(&self.place, Place::Group(seat) if seat.group.is_lost()) {
             let members = self.seen.members as u64;
-            self.go_alone(members, "the group file was truncated, or its disk is full or broken");
+            self.go_alone(
+                members,
+                "the group file was truncated or overwritten, or its disk is full or broken",
+            );
         }
     }
 
@@ -78,7 +81,7 @@ impl Member {
         let at = self.clock.now();
         let Place::Group(seat) = &self.place else { return };
         let (seen, originals) = seat.look(self.cap, at);
-        if seat.group.map.is_lost() {
+        if seat.group.is_lost() {
             // The others may have left already; what counts is who was here before.
             return self.notice_loss();
         }

@@ -138,6 +138,21 @@ fn a_group_that_is_truncated_leaves_each_its_part_until_it_is_made_again() {
     assert!(members.iter().all(|member| member.standing().members == 2));
 }
 
+/// As `cp /dev/null` and a copy back do it: no page is ever missing while we look.
+#[test]
+fn a_group_that_is_overwritten_is_left_and_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut member = plain(&dir);
+    let path = dir.path().join(KEY.file());
+    std::fs::write(&path, vec![0; Layout::V1.length]).unwrap();
+    member.attend();
+    assert_eq!(member.standing().rate, 1_000_000);
+    assert!(matches!(member.place, Place::Alone { members: 1, .. }));
+    member.tick();
+    assert!(matches!(member.place, Place::Group(_)));
+    assert_eq!(std::fs::read(&path).unwrap()[..8], *b"SABOGRP1");
+}
+
 #[test]
 fn a_directory_that_is_removed_costs_no_byte() {
     let dir = tempfile::tempdir().unwrap();
