@@ -82,7 +82,9 @@ impl Mover {
         clock: Clock,
     ) -> Result<Moved, Broken> {
         let allowed = usize::try_from(allowed).unwrap_or(BUFFER).max(1);
-        if self.splices
+        // What was read comes before what splice(2) would find.
+        if self.pending.is_empty()
+            && self.splices
             && let Some(moved) = self.splice(source, sink, allowed, clock)?
         {
             return Ok(moved);
@@ -156,5 +158,31 @@ impl Mover {
             Err(Errno::INTR | Errno::AGAIN) => Ok(Moved::Nothing),
             Err(error) => Err(Broken::sink(error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fd::AsFd;
+    use rustix::pipe::pipe;
+
+    use super::*;
+
+    /// A fifo's last writer goes and another comes, between a splice(2) that finds the end and the read(2) that
+    /// finds the first bytes of the other; or a file grows then.
+    #[test]
+    fn what_was_read_goes_before_what_is_spliced() {
+        let ((source, feeder), (reader, sink)) = (pipe().unwrap(), pipe().unwrap());
+        let (from, to) = (End::of(source.as_fd()), End::of(sink.as_fd()));
+        let mut mover = Mover::between(&from, &to);
+        mover.buffer = b"what was read".to_vec();
+        mover.pending = 5..13;
+        write(&feeder, b" comes first").unwrap();
+        drop(feeder);
+        let clock = Clock::of_this_kernel();
+        while mover.step(&from, &to, 5, clock).unwrap() != Moved::End {}
+        let mut arrived = [0; 64];
+        let bytes = read(&reader, &mut arrived).unwrap();
+        assert_eq!(String::from_utf8_lossy(&arrived[..bytes]), "was read comes first");
     }
 }
