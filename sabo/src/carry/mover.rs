@@ -13,8 +13,8 @@ use crate::clock::{Clock, Nanos};
 /// At most so much is read at once.
 const BUFFER: usize = 256 * 1024;
 
-/// And from a pipe not less, since it may hold packets, of which a shorter read throws the rest away (pipe(2),
-/// O_DIRECT). What exceeds the allowance waits in the buffer.
+/// And not less, since a shorter read may throw the rest away: of a packet in a pipe (pipe(2), O_DIRECT), of a
+/// number in /proc/sys. What exceeds the allowance waits in the buffer.
 const PACKET: usize = 4096;
 
 pub(super) struct Mover {
@@ -82,9 +82,10 @@ impl Mover {
         clock: Clock,
     ) -> Result<Moved, Broken> {
         let allowed = usize::try_from(allowed).unwrap_or(BUFFER).max(1);
-        // What was read comes before what splice(2) would find.
+        // What was read comes before what splice(2) would find, and a little is spliced of a pipe only.
         if self.pending.is_empty()
             && self.splices
+            && (source.kind == Kind::Pipe || allowed >= PACKET)
             && let Some(moved) = self.splice(source, sink, allowed, clock)?
         {
             return Ok(moved);
@@ -130,8 +131,7 @@ impl Mover {
             return self.write(sink, allowed, 0);
         }
         self.buffer.resize(BUFFER, 0);
-        let least = if source.kind == Kind::Pipe { PACKET } else { 1 };
-        let part = &mut self.buffer[..allowed.clamp(least, BUFFER)];
+        let part = &mut self.buffer[..allowed.clamp(PACKET, BUFFER)];
         let begun = clock.now();
         let bytes = match read(source.fd, &mut *part) {
             Ok(0) => return Ok(Moved::End),

@@ -153,6 +153,20 @@ fn every_byte_arrives_when_splice_stops_to_work_in_the_middle() {
     assert!(fs::read(output).unwrap() == bytes, "the bytes differ");
 }
 
+/// What is read of a number in /proc/sys by one byte ends after that byte.
+#[test]
+fn a_low_limit_reads_a_file_of_proc_to_its_end() {
+    let number = "/proc/sys/kernel/pid_max";
+    let expected = fs::read_to_string(number).unwrap();
+    assert!(expected.len() > 2, "more than a digit: {expected:?}");
+    let dir = WorkDir::new();
+    let input = || File::open(number).unwrap();
+    assert_eq!(output_of(dir.sabo(50).stdin(input())), expected, "to a pipe");
+    let output = dir.output();
+    assert!(dir.sabo(50).stdin(input()).stdout(File::create(&output).unwrap()).status().unwrap().success());
+    assert_eq!(fs::read_to_string(output).unwrap(), expected, "to a file");
+}
+
 #[test]
 fn an_empty_input_is_an_empty_output_and_no_failure() {
     let dir = WorkDir::new();
