@@ -61,13 +61,18 @@ impl Drop for Guard {
 
 fn install() {
     PAGE.store(rustix::param::page_size(), Ordering::Relaxed);
-    // SAFETY: sigaction is plain data for which zeros are valid; the handler has the signature that
+    // SAFETY: sigaction and sigset_t are plain data for which zeros are valid; the handler has the signature that
     // SA_SIGINFO asks for, and calls only what may be called in a handler.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = on_sigbus as *const () as libc::sighandler_t;
         action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
         libc::sigaction(libc::SIGBUS, &raw const action, std::ptr::null_mut());
+        // The parent may have blocked it; a fault that is blocked ends the process, handler or not.
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, libc::SIGBUS);
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, std::ptr::null_mut());
     }
 }
 

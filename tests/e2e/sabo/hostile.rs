@@ -122,7 +122,11 @@ fn a_group_that_is_removed_is_joined_again_and_the_limit_is_still_shared() {
 fn halfway(dir: &WorkDir, bytes: &[u8]) -> (Process, File, PipeWriter) {
     let (reader, mut writer) = pipe().unwrap();
     let file = File::options().read(true).write(true).create_new(true).open(dir.output()).unwrap();
-    let process = Process::spawn_into("sabo", dir.sabo(RATE).stdin(reader), file.try_clone().unwrap());
+    let sabo = dir.sabo(RATE);
+    // Whoever starts it may have blocked what the kernel sends for a page that is gone.
+    let mut command = Command::new("env");
+    command.arg("--block-signal=BUS").arg(sabo.get_program()).args(sabo.get_args()).stdin(reader);
+    let process = Process::spawn_into("sabo", &mut command, file.try_clone().unwrap());
     writer.write_all(bytes).unwrap();
     eventually("the first half arrives", || {
         (file.metadata().unwrap().size() == bytes.len() as u64).then_some(())
