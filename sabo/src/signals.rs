@@ -93,17 +93,8 @@ pub(crate) fn stop_asking() {
 
 /// Ends the process as SIGPIPE does, so that a shell sees 141, whatever was ignored or blocked.
 pub(crate) fn die_of_closed_pipe() -> ! {
-    // SAFETY: plain system calls with valid arguments; sigset_t is plain data.
-    unsafe {
-        last_will();
-        let mut pipe: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut pipe);
-        libc::sigaddset(&raw mut pipe, libc::SIGPIPE);
-        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
-        libc::sigprocmask(libc::SIG_UNBLOCK, &raw const pipe, ptr::null_mut());
-        libc::raise(libc::SIGPIPE);
-        libc::_exit(128 + libc::SIGPIPE)
-    }
+    // SAFETY: no map is gone that the handler was told of.
+    unsafe { die_of(libc::SIGPIPE) }
 }
 
 fn install(signal: libc::c_int, handler: extern "C" fn(libc::c_int)) {
@@ -125,12 +116,27 @@ extern "C" fn on_quitting(_: libc::c_int) {
 }
 
 extern "C" fn on_ending(signal: libc::c_int) {
-    // SAFETY: all may be called in a handler (signal-safety(7)). The signal is blocked until the return, and
-    // then ends the process.
+    // SAFETY: it may be called in a handler.
+    unsafe { die_of(signal) }
+}
+
+/// Leaves everything in order, and ends the process by this signal.
+///
+/// # Safety
+/// As [`last_will`].
+unsafe fn die_of(signal: libc::c_int) -> ! {
+    // SAFETY: plain system calls with valid arguments, which may be called in a handler (signal-safety(7));
+    // sigset_t is plain data.
     unsafe {
         last_will();
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, signal);
         libc::signal(signal, libc::SIG_DFL);
+        libc::sigprocmask(libc::SIG_UNBLOCK, &raw const set, ptr::null_mut());
         libc::raise(signal);
+        // The first process of a container does not die of its own signals (pid_namespaces(7)).
+        libc::_exit(128 + signal)
     }
 }
 

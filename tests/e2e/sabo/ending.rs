@@ -157,6 +157,22 @@ fn a_signal_ends_it_while_it_waits_for_its_sink_or_for_the_limit() {
     assert_eq!(dir.locks(), Vec::<String>::new());
 }
 
+/// The kernel keeps the first process of a container from dying of a signal that it sends itself.
+#[test]
+fn a_signal_ends_it_as_the_first_process_of_a_container() {
+    let dir = WorkDir::new();
+    let sabo = dir.sabo(RATE);
+    let mut command = Command::new(needed("unshare", "util-linux"));
+    command.args(["--pid", "--fork", "--kill-child"]).arg(sabo.get_program()).args(sabo.get_args());
+    let (mut process, _writer) = waiting(&dir, command);
+    let children = format!("/proc/{0}/task/{0}/children", process.pid());
+    let sabo = fs::read_to_string(children).unwrap().trim().parse().unwrap();
+    let sabo = rustix::process::Pid::from_raw(sabo).unwrap();
+    rustix::process::kill_process(sabo, Signal::TERM).unwrap();
+    assert_eq!(process.wait(PROMPT).code(), Some(128 + Signal::TERM.as_raw()));
+    assert_eq!(dir.locks(), Vec::<String>::new());
+}
+
 #[test]
 fn what_was_ignored_at_the_start_stays_ignored() {
     let ignoring = [(Signal::HUP, r#"exec nohup "$@""#), (Signal::INT, r#"trap "" INT; exec "$@""#)];
