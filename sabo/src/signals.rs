@@ -54,7 +54,8 @@ pub(crate) fn set_lock_file(file: Option<(&dyn AsFd, &str)>) {
     }
 }
 
-/// Handles what ends a process, unless it was ignored from the start (`nohup`, `&` in sh), and SIGUSR1.
+/// Handles what ends a process, unless it was ignored from the start (`nohup`, `&` in sh), and SIGUSR1. A file
+/// that gets larger than `ulimit -f` is an error with a message then, and no SIGXFSZ.
 pub(crate) fn handle() {
     for signal in ENDING {
         // SAFETY: sigaction is plain data for which zeros are valid; a null action only asks.
@@ -68,6 +69,8 @@ pub(crate) fn handle() {
         }
     }
     install(libc::SIGUSR1, on_asking);
+    // SAFETY: SIG_IGN is a valid disposition.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
 /// Handles what ends a process by noting it, for who has a terminal to put in order.

@@ -67,6 +67,15 @@ fn a_disk_that_gets_full_is_status_1() {
 }
 
 #[test]
+fn a_file_as_large_as_ulimit_allows_is_status_1() {
+    let dir = WorkDir::new();
+    let mut command = shell(r#"ulimit -f 512; exec "$@""#, &dir.sabo(RATE));
+    command.stdin(endless()).stdout(File::create(dir.output()).unwrap());
+    fails(command, SINK, "ulimit -f");
+    assert_eq!(dir.locks(), Vec::<String>::new());
+}
+
+#[test]
 fn a_closed_stdin_is_status_1() {
     let dir = WorkDir::new();
     fails(shell(r#"exec "$@" <&- >/dev/null"#, &dir.sabo(RATE)), SOURCE, "<&-");
