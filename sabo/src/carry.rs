@@ -74,7 +74,8 @@ pub(crate) struct Carry<'a> {
 
 impl<'a> Carry<'a> {
     /// # Errors
-    /// If the source gives messages, which a pipe would cut.
+    /// If an end is open for the other direction, the source gives messages, which a pipe would cut, or the sink
+    /// is what is read, which would never end.
     pub(crate) fn new(
         source: BorrowedFd<'a>,
         sink: BorrowedFd<'a>,
@@ -83,9 +84,14 @@ impl<'a> Carry<'a> {
         reporter: Reporter,
     ) -> Result<Self, Broken> {
         let (mut source, mut sink) = (End::of(source), End::of(sink));
+        source.check(Ready::Source).map_err(Broken::source)?;
+        sink.check(Ready::Sink).map_err(Broken::sink)?;
+        let invalid = |what| Broken::Source(std::io::Error::new(std::io::ErrorKind::InvalidInput, what));
         if source.cuts_messages() {
-            let what = "it gives messages (datagrams or packets), which would be cut";
-            return Err(Broken::Source(std::io::Error::new(std::io::ErrorKind::InvalidInput, what)));
+            return Err(invalid("it gives messages (datagrams or packets), which would be cut"));
+        }
+        if sink.feeds(&source) {
+            return Err(invalid("it is the file that is written, and would never end"));
         }
         let standing = member.standing();
         let large = standing.rate > FAST && standing.members < FEW;

@@ -3,7 +3,7 @@
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::BorrowedFd;
-use rustix::fs::{FileType, fstat};
+use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat, tell};
 use rustix::io::{self, Errno, ioctl_fionread};
 use rustix::net::SocketType;
 use rustix::net::sockopt::socket_type;
@@ -50,6 +50,28 @@ impl<'a> End<'a> {
     /// Whether a read that is shorter than what was sent at once loses the rest.
     pub(super) fn cuts_messages(&self) -> bool {
         self.kind == Kind::Socket && socket_type(self.fd).is_ok_and(|kind| kind != SocketType::STREAM)
+    }
+
+    /// Refuses a descriptor that is open for the other direction only: on such a pipe poll(2) waits for ever.
+    ///
+    /// # Errors
+    /// EBADF, as read(2) and write(2) say.
+    pub(super) fn check(&self, side: Ready) -> io::Result<()> {
+        let only = match side {
+            Ready::Source => OFlags::WRONLY,
+            Ready::Sink => OFlags::RDONLY,
+        };
+        if fcntl_getfl(self.fd)? & OFlags::RWMODE == only { Err(Errno::BADF) } else { Ok(()) }
+    }
+
+    /// Whether it is a file in which the source will find what is written, and never an end.
+    pub(super) fn feeds(&self, source: &Self) -> bool {
+        let (Ok(from), Ok(to)) = (fstat(source.fd), fstat(self.fd)) else { return false };
+        let (Ok(read), Ok(written)) = (tell(source.fd), tell(self.fd)) else { return false };
+        let ahead = fcntl_getfl(self.fd).is_ok_and(|flags| flags.contains(OFlags::APPEND)) || written > read;
+        let same = (from.st_dev, from.st_ino) == (to.st_dev, to.st_ino);
+        let is_file = FileType::from_raw_mode(from.st_mode) == FileType::RegularFile;
+        same && is_file && ahead && u64::try_from(from.st_size).is_ok_and(|size| size > read)
     }
 
     /// Makes a pipe hold so much. That it may not (the user has many pipes) or cannot is no error.

@@ -18,10 +18,14 @@ fn member(path: &Path, limit: u64) -> Member {
 }
 
 fn carry<'a>(source: &'a impl AsFd, sink: &'a impl AsFd, limit: u64) -> Carry<'a> {
+    try_carry(source, sink, limit).unwrap()
+}
+
+fn try_carry<'a>(source: &'a impl AsFd, sink: &'a impl AsFd, limit: u64) -> Result<Carry<'a>, Broken> {
     let dir = tempfile::tempdir().unwrap();
     let clock = Clock::of_this_kernel();
     let member = member(dir.path(), limit);
-    Carry::new(source.as_fd(), sink.as_fd(), member, clock, Reporter::silent()).unwrap()
+    Carry::new(source.as_fd(), sink.as_fd(), member, clock, Reporter::silent())
 }
 
 fn random(length: usize) -> Vec<u8> {
@@ -234,17 +238,6 @@ fn who_failed_is_told() {
     assert!(matches!(carry(&directory, &write, FAST_ENOUGH).run(), Err(Broken::Source(_))));
 }
 
-#[test]
-fn messages_are_refused_before_one_is_cut() {
-    let dir = tempfile::tempdir().unwrap();
-    let (datagrams, _other) = std::os::unix::net::UnixDatagram::pair().unwrap();
-    let null = File::options().write(true).open("/dev/null").unwrap();
-    let member = member(dir.path(), 1000);
-    let refused =
-        Carry::new(datagrams.as_fd(), null.as_fd(), member, Clock::of_this_kernel(), Reporter::silent());
-    assert!(matches!(refused, Err(Broken::Source(_))));
-}
-
 /// A read that is shorter than a packet throws the rest away (pipe(2), O_DIRECT).
 #[test]
 fn packets_of_a_pipe_are_whole_however_slow_it_goes() {
@@ -286,4 +279,30 @@ fn members_share_a_rate() {
     });
     // 30 kB, of which 2 ms and the last probe for the end are not waited for.
     assert!(begun.elapsed().as_secs_f64() > 1.45, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn what_would_never_end_or_be_cut_is_refused() {
+    let path = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(path.path(), "a line").unwrap();
+    let open = |append| File::options().read(true).write(true).append(append).open(path.path()).unwrap();
+    let read_to = |file: File, at| {
+        rustix::fs::seek(&file, rustix::fs::SeekFrom::Start(at)).unwrap();
+        OwnedFd::from(file)
+    };
+    let ((read, write), (other_read, other_write)) = (pipe().unwrap(), pipe().unwrap());
+    let (datagrams, other) = std::os::unix::net::UnixDatagram::pair().unwrap();
+    let table = [
+        ("datagrams", datagrams.into(), other.into(), Some("reading stdin")),
+        ("the wrong end of a pipe", write, other_write, Some("reading stdin")),
+        ("the wrong end of another", read, other_read, Some("writing stdout")),
+        ("cat < file >> file", open(false).into(), open(true).into(), Some("reading stdin")),
+        ("the file, further on", open(false).into(), read_to(open(false), 1), Some("reading stdin")),
+        ("the file over itself", open(false).into(), open(false).into(), None),
+        ("the end of the file, appended", read_to(open(false), 6), open(true).into(), None),
+    ];
+    for (what, source, sink, side) in table {
+        let carry = try_carry(&source, &sink, FAST_ENOUGH);
+        assert_eq!(carry.err().map(|broken| broken.to_string()).as_deref(), side, "{what}");
+    }
 }
