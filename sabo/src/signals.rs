@@ -43,7 +43,7 @@ pub(crate) fn set_slot(words: Option<Words<'_>>) {
     }
 }
 
-/// Our lock file, for the handler. The directory stays open until the process ends.
+/// Our lock file, for the handler; none before the directory is closed.
 pub(crate) fn set_lock_file(file: Option<(&dyn AsFd, &str)>) {
     LOCK_FILE.store(ptr::null_mut(), Ordering::SeqCst);
     let Some((directory, name)) = file else { return };

@@ -69,6 +69,11 @@ impl WorkDir {
         Ok(Self { fd, path: path.to_owned(), mode: mode_in(stat.st_mode), group })
     }
 
+    /// Whether it was removed: nothing can be made in it any more.
+    pub(crate) fn is_removed(&self) -> bool {
+        fstat(&self.fd).is_ok_and(|stat| stat.st_nlink == 0)
+    }
+
     /// The kind of network file system that it is on.
     pub(crate) fn network(&self) -> Option<&'static str> {
         let found = fstatfs(&self.fd).ok()?.f_type;

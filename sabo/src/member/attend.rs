@@ -8,6 +8,8 @@ use crate::census::Census;
 use crate::clock::{Nanos, SECOND};
 use crate::group::Key;
 use crate::group::layout;
+use crate::signals;
+use crate::work_dir::WorkDir;
 
 /// Others than the lowest member count when nobody did for so long: it may be blocked in a write.
 const COUNT_FOR_IT: Nanos = 2 * SECOND;
@@ -48,6 +50,7 @@ impl Member {
     }
 
     pub(super) fn tick(&mut self) {
+        self.follow();
         let rejoin = match &self.place {
             Place::Group(seat) => self.dir.inode(&self.key.file()).ok().flatten() != Some(seat.inode),
             Place::Alone { .. } => true,
@@ -64,6 +67,17 @@ impl Member {
         }
         self.look();
         self.count_others();
+    }
+
+    /// Goes on in the directory that was made in place of one that was removed, where new members are.
+    fn follow(&mut self) {
+        if self.dir.is_removed()
+            && let Ok(dir) = WorkDir::open(&self.identity.work_dir, false)
+        {
+            signals::set_lock_file(None);
+            self.lock_file = None;
+            self.dir = dir;
+        }
     }
 
     /// The old file is of no use any more, whether or not this succeeds.

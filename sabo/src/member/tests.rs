@@ -56,6 +56,25 @@ fn the_smallest_cap_counts_while_its_member_lives() {
 }
 
 #[test]
+fn a_directory_that_is_removed_and_made_again_is_shared_by_all() {
+    let parent = tempfile::tempdir().unwrap();
+    let path = parent.path().join("wd");
+    let join = || Identity { create: true, ..Identity::plain(&path, 1_000_000) }.join();
+    let mut old = [join(), join()];
+    old.iter_mut().for_each(Member::look);
+    std::fs::remove_dir_all(&path).unwrap();
+    old.iter_mut().for_each(Member::tick);
+    assert_eq!(old.each_ref().map(|member| member.standing().rate), [500_000; 2], "each its part");
+    let new = join();
+    old.iter_mut().for_each(Member::tick);
+    assert_eq!(slots::locked(&look(&path, KEY).file).unwrap().len(), 3);
+    let locks = || new.dir.names().unwrap().iter().filter(|name| name.ends_with(".lock")).count();
+    assert_eq!(locks(), 3);
+    drop(old);
+    assert_eq!(locks(), 1);
+}
+
+#[test]
 fn originals_leave_us_our_part() {
     let dir = tempfile::tempdir().unwrap();
     let original =
