@@ -79,7 +79,7 @@ fn refused(error: Errno) -> Error {
         Errno::LOOP => anyhow!("it is a symbolic link, remove it"),
         Errno::ISDIR | Errno::NXIO => anyhow!("it is no regular file, remove it"),
         Errno::ACCESS | Errno::PERM => anyhow!(error)
-            .context("it belongs to another user; to share, make the directory writable for the group"),
+            .context("it belongs to another user; to share, make the directory writable for the group and remove the file"),
         error => anyhow!(error),
     }
 }
