@@ -1,6 +1,7 @@
 //! Changing a group while it runs.
 
 use anyhow::{Context, Result, bail};
+use daemon::exit::{Failure, Stage};
 
 use crate::args::{Change, Ctl};
 use crate::group::layout;
@@ -13,14 +14,18 @@ use crate::{census, say};
 /// Does what `ctl` says, and prints what holds now. It bites within one chunk of each member.
 ///
 /// # Errors
-/// If nobody is in the group: what is set would not last.
-pub fn ctl(ctl: &Ctl) -> Result<()> {
-    let dir = WorkDir::open(&ctl.work_dir, false)?;
+/// No such directory; or nobody is in the group, so that what is set would not last.
+pub fn ctl(ctl: &Ctl) -> Result<(), Failure> {
+    let dir = WorkDir::open(&ctl.work_dir, false).configuring()?;
+    change(&dir, ctl).running()
+}
+
+fn change(dir: &WorkDir, ctl: &Ctl) -> Result<()> {
     let key = match ctl.group {
         Some(key) => key,
-        None => only_group(&dir)?,
+        None => only_group(dir)?,
     };
-    let group = Group::look(&dir, key, Access::Write).with_context(|| format!("group {key}"))?;
+    let group = Group::look(dir, key, Access::Write).with_context(|| format!("group {key}"))?;
     // Whoever joins meanwhile is either before this or after, and not the first of a new life.
     let _door = Door::enter(&group.file)?;
     if slots::locked(&group.file)?.is_empty() {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use daemon::argv::{self, Dash};
-use daemon::exit::{Failure, Stage};
+use daemon::exit::Failure;
 use sabo::{Action, Args, Config, Ended, ctl, run, say, status, top};
 
 fn main() -> ExitCode {
@@ -23,9 +23,9 @@ fn main() -> ExitCode {
 fn stages(mut args: Args) -> Result<Ended, Failure> {
     match args.action.take() {
         None => return run(Config::from_args(args)?),
-        Some(Action::Top(look)) => top(&look).running()?,
-        Some(Action::Status { look, json }) => status(&look, json).running()?,
-        Some(Action::Ctl(change)) => ctl(&change).running()?,
+        Some(Action::Top(look)) => top(&look)?,
+        Some(Action::Status { look, json }) => status(&look, json)?,
+        Some(Action::Ctl(change)) => ctl(&change)?,
     }
     Ok(Ended::Well)
 }

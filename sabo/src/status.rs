@@ -5,6 +5,7 @@ mod table;
 use std::io::Write;
 
 use anyhow::{Context, Result};
+use daemon::exit::{Failure, Stage};
 use serde::Serialize;
 
 use crate::args::Look;
@@ -78,9 +79,14 @@ pub(crate) struct MemberStatus {
 /// Prints what the groups do, once.
 ///
 /// # Errors
-/// If the directory cannot be read, or stdout cannot be written.
-pub fn status(look: &Look, json: bool) -> Result<()> {
-    let status = Status::of(&WorkDir::open(&look.work_dir, false)?, Clock::of_this_kernel())?;
+/// No such directory; or it cannot be read, or stdout cannot be written.
+pub fn status(look: &Look, json: bool) -> Result<(), Failure> {
+    let dir = WorkDir::open(&look.work_dir, false).configuring()?;
+    tell(&dir, json).running()
+}
+
+fn tell(dir: &WorkDir, json: bool) -> Result<()> {
+    let status = Status::of(dir, Clock::of_this_kernel())?;
     let text = if json { serde_json::to_string_pretty(&status)? + "\n" } else { table(&status, usize::MAX) };
     print(&text)
 }

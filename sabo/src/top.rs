@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::IsTerminal;
 
 use anyhow::Result;
+use daemon::exit::{Failure, Stage};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::termios::{
     ControlModes, LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr,
@@ -24,12 +25,16 @@ const REST_OF_SCREEN: &str = "\x1b[J";
 /// Shows the groups once a second until q or Ctrl-C; once if stdout is no terminal.
 ///
 /// # Errors
-/// If the directory cannot be read, or stdout cannot be written.
-pub fn top(look: &Look) -> Result<()> {
-    let dir = WorkDir::open(&look.work_dir, false)?;
+/// No such directory; or it cannot be read, or stdout cannot be written.
+pub fn top(look: &Look) -> Result<(), Failure> {
+    let dir = WorkDir::open(&look.work_dir, false).configuring()?;
+    watch(&dir).running()
+}
+
+fn watch(dir: &WorkDir) -> Result<()> {
     let clock = Clock::of_this_kernel();
     if !std::io::stdout().is_terminal() {
-        return print(&table(&Status::of(&dir, clock)?, usize::MAX));
+        return print(&table(&Status::of(dir, clock)?, usize::MAX));
     }
     signals::handle_quitting();
     let _raw = Raw::enter();
@@ -37,7 +42,7 @@ pub fn top(look: &Look) -> Result<()> {
     print("\x1b[2J")?;
     while !signals::quit() {
         let now = clock.now();
-        let mut status = Status::of(&dir, clock)?;
+        let mut status = Status::of(dir, clock)?;
         before = rates(&mut status, &before, now);
         print(&screen(&status))?;
         if quits_before(clock, now + SECOND) {

@@ -61,7 +61,10 @@ impl WorkDir {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = openat(CWD, path, flags, Mode::empty());
         let fd = fd.with_context(|| match fs::exists(path) {
-            Ok(false) if !create => format!("--work-dir {}: make it, or give --create", path.display()),
+            Ok(false) if !create => format!(
+                "--work-dir {}: make it, or have the first sabo make it with --create",
+                path.display()
+            ),
             _ => format!("--work-dir {}", path.display()),
         })?;
         let stat = fstat(&fd).with_context(|| format!("--work-dir {}", path.display()))?;

@@ -5,7 +5,7 @@ use crate::member::{Identity, Member, Standing};
 
 const UNCHANGED: Change = Change { max_bandwidth: None, pause: None, resume: None };
 
-fn change(path: &Path, group: Option<&str>, change: Change) -> Result<()> {
+fn change(path: &Path, group: Option<&str>, change: Change) -> Result<(), Failure> {
     let group = group.map(|group| group.parse().unwrap());
     ctl(&Ctl { work_dir: path.to_owned(), group, change })
 }

@@ -27,6 +27,10 @@ fn a_missing_work_dir_is_status_2_and_create_makes_it() {
     let output = run(&dir, "10M", &[]);
     let stderr = stderr(&output);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{stderr}");
+    for (tool, flags) in [("status", &[][..]), ("top", &[]), ("ctl", &["--pause"])] {
+        let output = dir.about(tool).args(flags).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{tool}: {output:?}");
+    }
     assert!(
         stderr.contains("--create") && stderr.contains(&*dir.path().to_string_lossy()),
         "the fix: {stderr}"
