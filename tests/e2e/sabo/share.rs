@@ -97,18 +97,21 @@ fn a_peer_whose_source_is_silent_gives_its_share_away() {
 fn weight_3_has_three_times_the_share_of_weight_1() {
     // At the second limit three quanta are more than a pipe holds.
     for rate in [2_000_000, RATE] {
-        let (dir, meter) = (WorkDir::new(), Meter::start());
-        let [heavy, light] = ["3", "1"].map(|weight| {
-            let mut command = dir.sabo(rate);
-            command.args(["--weight", weight]);
-            dir.flow(&meter, command, endless())
+        // From 2.5 to 3.5 times; a busy machine takes from the one or the other.
+        reaches(1.0 - 0.5 / 3.0, || {
+            let (dir, meter) = (WorkDir::new(), Meter::start());
+            let [heavy, light] = ["3", "1"].map(|weight| {
+                let mut command = dir.sabo(rate);
+                command.args(["--weight", weight]);
+                dir.flow(&meter, command, endless())
+            });
+            sleep(ms(1_800));
+            let to = meter.now();
+            let record = meter.finish();
+            let of = |flow: &Flow| record.of(flow.number, to - ms(1_300), to).bytes as f64;
+            let times = of(&heavy) / of(&light);
+            1.0 - (times - 3.0).abs() / 3.0
         });
-        sleep(ms(1_800));
-        let to = meter.now();
-        let record = meter.finish();
-        let of = |flow: &Flow| record.of(flow.number, to - ms(1_300), to).bytes as f64;
-        let times = of(&heavy) / of(&light);
-        assert!((2.5..=3.5).contains(&times), "{times:.2} times at {rate} bytes a second");
     }
 }
 
