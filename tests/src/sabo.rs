@@ -96,6 +96,7 @@ impl WorkDir {
         let file = File::create(&output).expect("there is room beside the work directory");
         let number = meter.add(file.try_clone().expect("a descriptor is left"));
         let process = Process::spawn_into("sabo", command.stdin(source), file);
+        process.hurry();
         Flow { process, output, number }
     }
 
