@@ -36,6 +36,12 @@ impl From<&Stat> for Inode {
     }
 }
 
+/// The type is a signed word on some machines, and 32 bits of it count.
+fn network_of(kind: u64) -> Option<&'static str> {
+    let kind = kind & u64::from(u32::MAX);
+    NETWORK.iter().find(|(known, _)| *known == kind).map(|(_, name)| *name)
+}
+
 /// Types of file systems (statfs(2)) on which locks and shared memory end at this host.
 const NETWORK: [(u64, &str); 11] = [
     (0x6969, "NFS"),
@@ -79,10 +85,7 @@ impl WorkDir {
 
     /// The kind of network file system that it is on.
     pub(crate) fn network(&self) -> Option<&'static str> {
-        let found = fstatfs(&self.fd).ok()?.f_type;
-        // The type is a signed word on some machines, and 32 bits of it count.
-        let found = found as u64 & u64::from(u32::MAX);
-        NETWORK.iter().find(|(known, _)| *known == found).map(|(_, name)| *name)
+        network_of(fstatfs(&self.fd).ok()?.f_type as u64)
     }
 
     /// The names in it that are text; ours all are.
@@ -212,5 +215,24 @@ mod tests {
         assert_eq!(dir.stat("x").unwrap().unwrap().st_mode & 0o7777, 0o666);
         assert_eq!(dir.inode("y").unwrap(), None);
         assert!(dir.make("x").is_err());
+    }
+
+    #[test]
+    fn file_systems_of_other_hosts_are_known() {
+        // As statfs(2) has them, the third with its sign extended to 64 bits.
+        let rows = [
+            (0x6969, Some("NFS")),
+            (0x517b, Some("SMB")),
+            (0xffff_ffff_ff53_4d42, Some("SMB")),
+            (0x6573_5546, Some("FUSE")),
+            (0x0102_1997, Some("9p")),
+            (0xef53, None),      // ext4
+            (0x0102_1994, None), // tmpfs
+            (0x5846_5342, None), // XFS
+            (0x794c_7630, None), // overlayfs
+        ];
+        for (kind, expected) in rows {
+            assert_eq!(network_of(kind), expected, "{kind:x}");
+        }
     }
 }
