@@ -1,0 +1,2 @@
+//! Follows Docker containers by label.
+fn main() {}
