@@ -2,7 +2,11 @@
 //! to the newest container that is ready.
 
 mod address;
+mod app;
 mod container;
+mod event;
+mod fleet;
 mod probe;
+mod routes;
 mod rule;
 mod selector;

@@ -1,0 +1,38 @@
+//! One application: which containers are its, where it listens, and how it is proxied.
+
+use std::time::Duration;
+
+use daemon::listen::Host;
+use relay::proxy::Version;
+
+use crate::address::Reach;
+use crate::probe::Check;
+use crate::rule::Rule;
+use crate::selector::Label;
+
+/// An application, as flags or a table of the file describe it.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// For logs and the status.
+    pub name: String,
+    /// What its containers carry, all of them; at least one.
+    pub labels: Vec<Label>,
+    /// Its listeners; none: the containers' ports.
+    pub rules: Vec<Rule>,
+    /// Where the containers' ports are listened on.
+    pub bind: Host,
+    /// How its containers are reached.
+    pub reach: Reach,
+    /// What makes a container ready, unless its label says otherwise.
+    pub check: Check,
+    /// The header that tells a container who connected.
+    pub proxy_protocol: Option<Version>,
+    /// Bounds the dial of one candidate.
+    pub connect_timeout: Duration,
+    /// How long a client waits for a container to be ready.
+    pub hold: Duration,
+    /// How long connections may go on when we are told to stop, unless the container's label says otherwise.
+    pub drain: Duration,
+    /// When a silent connection to a container that gets no new ones is closed; `None`: never.
+    pub old_idle_close: Option<Duration>,
+}

@@ -1,0 +1,322 @@
+use super::*;
+use crate::address::Reach;
+use crate::container::tests::{container, endpoint};
+use crate::container::{Network, Wishes};
+use crate::event::What;
+use crate::probe::Check;
+
+const PLACE: &str = "0.0.0.0:8000";
+
+fn app() -> App {
+    App {
+        name: "web".to_owned(),
+        labels: vec!["app=web".parse().unwrap()],
+        rules: Vec::new(),
+        bind: daemon::listen::Host::Ip("0.0.0.0".parse().unwrap()),
+        reach: Reach::default(),
+        check: Check::Tcp,
+        proxy_protocol: None,
+        connect_timeout: Duration::from_secs(3),
+        hold: Duration::from_secs(10),
+        drain: Duration::from_secs(30),
+        old_idle_close: None,
+    }
+}
+
+/// A fleet with a clock of its own.
+struct Stand {
+    fleet: Fleet,
+    containers: Vec<Container>,
+    now: Instant,
+}
+
+impl Stand {
+    fn new(app: App) -> Self {
+        Self { fleet: Fleet::new(Arc::new(app)), containers: Vec::new(), now: Instant::now() }
+    }
+
+    /// The engine lists these, the oldest first; each has an address of its own.
+    fn list(&mut self, ids: &[&str]) {
+        let address = |id: &str| format!("172.17.0.{}", id.bytes().map(u32::from).sum::<u32>() % 250 + 2);
+        let one = |(created, id): (i64, &&str)| Container {
+            network: Network::Own(vec![endpoint(&address(id), true)]),
+            ..container(id, created)
+        };
+        self.containers = (0..).zip(ids).map(one).collect();
+        self.fleet.list(&self.containers, self.now);
+    }
+
+    /// The engine lists what it listed before, with one changed.
+    fn change(&mut self, id: &str, change: impl FnOnce(&mut Container)) {
+        change(self.containers.iter_mut().find(|container| container.id == id).unwrap());
+        self.fleet.list(&self.containers, self.now);
+    }
+
+    fn happens(&mut self, id: &str, what: What) {
+        self.fleet.event(&Event { id: id.to_owned(), what }, self.now);
+    }
+
+    /// Who is asked now, and answers this.
+    fn answer(&mut self, outcome: impl Fn(&str) -> Outcome) -> Vec<String> {
+        let orders = self.fleet.due(self.now);
+        for Order { of, addresses, .. } in &orders {
+            let answers: Vec<_> = addresses.iter().map(|address| (*address, outcome(&of.id))).collect();
+            self.fleet.probed(of, &answers, self.now);
+        }
+        orders.into_iter().map(|order| order.of.id).collect()
+    }
+
+    fn ready(&mut self, ids: &[&str]) -> Vec<String> {
+        self.answer(|id| if ids.contains(&id) { Outcome::Ready } else { Outcome::Refused })
+    }
+
+    fn later(&mut self, milliseconds: u64) {
+        self.now += Duration::from_millis(milliseconds);
+    }
+
+    fn dial_fails(&mut self, id: &str, why: &Undialled) {
+        let epoch = self.fleet.members[id].backends[&8000].epoch;
+        self.fleet.undialled(&Key { id: id.to_owned(), port: 8000, epoch }, why, self.now);
+    }
+
+    fn refused(&mut self, id: &str) {
+        self.dial_fails(id, &Undialled::Refused("refused".into()));
+    }
+
+    fn route(&self) -> Vec<String> {
+        self.fleet.routes().at(PLACE).iter().map(|candidate| candidate.id.clone()).collect()
+    }
+
+    fn state(&self, id: &str) -> State {
+        let member = &self.fleet.members[id];
+        member.state(&member.backends[&8000])
+    }
+}
+
+fn web(ids: &[&str]) -> Stand {
+    let mut stand = Stand::new(app());
+    stand.list(ids);
+    stand
+}
+
+#[test]
+fn the_old_container_serves_until_the_new_one_is_ready() {
+    let mut stand = web(&["old"]);
+    assert_eq!((stand.state("old"), stand.route().len()), (State::Seen, 0));
+    assert_eq!(stand.ready(&["old"]), ["old"]);
+    stand.list(&["old", "new"]);
+    assert_eq!(stand.route(), ["old"]);
+    for _ in 0..30 {
+        assert_eq!(stand.ready(&["old"]), ["new"], "what is ready is not asked again");
+        assert_eq!((stand.route(), stand.state("new")), (vec!["old".to_owned()], State::Probing));
+        assert_eq!(stand.fleet.wake(), Some(stand.now + Duration::from_millis(100)));
+        stand.later(100);
+    }
+    stand.ready(&["new"]);
+    assert_eq!((stand.route(), stand.fleet.wake()), (vec!["new".into(), "old".into()], None));
+}
+
+#[test]
+fn a_refused_dial_is_believed_and_a_silent_one_is_checked() {
+    let mut stand = web(&["old", "new"]);
+    stand.ready(&["old", "new"]);
+    stand.refused("new");
+    assert_eq!((stand.route(), stand.state("new")), (vec!["old".to_owned()], State::Probing));
+    assert_eq!(stand.ready(&["new"]), ["new"], "asked at once");
+    assert_eq!(stand.route(), ["new", "old"]);
+
+    stand.dial_fails("new", &Undialled::TimedOut);
+    assert_eq!(stand.route(), ["new", "old"], "one lost packet is no fault");
+    assert_eq!(stand.answer(|_| Outcome::TimedOut), ["new"]);
+    assert_eq!(stand.route(), ["old"]);
+}
+
+#[test]
+fn what_is_late_hits_nobody_else() {
+    let mut stand = web(&["a"]);
+    let orders = stand.fleet.due(stand.now);
+    stand.happens("a", What::Ended);
+    stand.list(&["a"]);
+    stand.ready(&["a"]);
+    for order in orders {
+        stand.fleet.probed(&order.of, &[(order.addresses[0], Outcome::Refused)], stand.now);
+        stand.fleet.undialled(&order.of, &Undialled::Refused("late".into()), stand.now);
+    }
+    assert_eq!(stand.route(), ["a"]);
+}
+
+#[test]
+fn a_container_that_is_told_to_end_is_the_last_choice() {
+    for (signal, expected) in
+        [(15, State::Terminating), (9, State::Terminating), (1, State::Ready), (3, State::Ready)]
+    {
+        let mut stand = web(&["old", "new"]);
+        stand.ready(&["old", "new"]);
+        stand.happens("new", What::Killed(signal));
+        assert_eq!(stand.state("new"), expected, "signal {signal}");
+        let first = if expected == State::Terminating { "old" } else { "new" };
+        assert_eq!((stand.route()[0].as_str(), stand.route().len()), (first, 2), "signal {signal}");
+    }
+    let mut stand = web(&["only"]);
+    stand.change("only", |container| container.stop_signal = 3);
+    stand.ready(&["only"]);
+    stand.happens("only", What::Killed(3));
+    assert_eq!(
+        (stand.state("only"), stand.route()),
+        (State::Terminating, vec!["only".into()]),
+        "better than nobody"
+    );
+    stand.refused("only");
+    assert!(stand.route().is_empty());
+}
+
+#[test]
+fn a_container_that_does_not_end_is_ready_again() {
+    let mut stand = web(&["a"]);
+    stand.ready(&["a"]);
+    stand.happens("a", What::Killed(15));
+    stand.later(20_000);
+    stand.happens("a", What::Killed(15));
+    assert!(stand.ready(&["a"]).is_empty(), "it is left alone");
+    stand.later(9_999);
+    assert!(stand.ready(&["a"]).is_empty());
+    stand.later(1);
+    assert_eq!(stand.ready(&["a"]), ["a"], "30 s after the first signal");
+    assert_eq!(stand.state("a"), State::Ready);
+
+    stand.happens("a", What::Killed(15));
+    stand.later(30_000);
+    stand.ready(&[]);
+    assert_eq!((stand.state("a"), stand.route().len()), (State::Terminating, 0), "it does not accept");
+}
+
+#[test]
+fn what_is_gone_is_dialled_no_more() {
+    for what in [What::Ended, What::Disconnected] {
+        let mut stand = web(&["old", "new"]);
+        stand.ready(&["old", "new"]);
+        let gone = stand.fleet.members["new"].open.gone.clone();
+        stand.happens("new", what);
+        assert_eq!((stand.route(), gone.is_cancelled()), (vec!["old".to_owned()], true));
+    }
+    let mut stand = web(&["old", "new"]);
+    stand.ready(&["old", "new"]);
+    stand.list(&["old"]);
+    assert_eq!(stand.route(), ["old"]);
+    stand.change("old", |container| container.phase = Phase::Down);
+    assert!(stand.route().is_empty());
+}
+
+#[test]
+fn a_paused_container_is_no_candidate() {
+    let mut stand = web(&["old", "new"]);
+    stand.ready(&["old", "new"]);
+    stand.happens("new", What::Paused);
+    assert_eq!((stand.route(), stand.state("new")), (vec!["old".to_owned()], State::Paused));
+    assert!(stand.ready(&["new"]).is_empty());
+    stand.happens("new", What::Unpaused);
+    assert_eq!(stand.route(), ["old"], "asked first");
+    assert_eq!(stand.ready(&["new"]), ["new"]);
+    assert_eq!(stand.route(), ["new", "old"]);
+    // The same, if the events were lost.
+    stand.change("new", |container| container.phase = Phase::Paused);
+    assert_eq!(stand.route(), ["old"]);
+    stand.change("new", |container| container.phase = Phase::Running);
+    stand.ready(&["new"]);
+    assert_eq!(stand.route(), ["new", "old"]);
+}
+
+#[test]
+fn a_healthcheck_hastens_and_demotes() {
+    let mut stand = web(&["old", "new"]);
+    stand.answer(|id| if id == "old" { Outcome::Ready } else { Outcome::Closed });
+    assert_eq!(stand.route(), ["old"]);
+    stand.happens("new", What::Health(Health::Healthy));
+    assert_eq!(stand.answer(|_| Outcome::Closed), ["new"], "asked at once");
+    assert_eq!(stand.route(), ["new", "old"], "somebody accepts, and the image says that it is well");
+    stand.happens("new", What::Health(Health::Unhealthy));
+    assert_eq!(stand.route(), ["old", "new"]);
+    stand.happens("old", What::Health(Health::Unhealthy));
+    assert_eq!(stand.route(), ["new", "old"], "the newest of the unhealthy");
+}
+
+#[test]
+fn another_address_is_another_backend() {
+    let mut stand = web(&["a"]);
+    stand.ready(&["a"]);
+    stand.change("a", |container| container.network = Network::Own(vec![endpoint("172.18.0.9", true)]));
+    assert_eq!(stand.state("a"), State::Seen);
+    stand.ready(&["a"]);
+    assert_eq!(stand.fleet.routes().at(PLACE)[0].address.to_string(), "172.18.0.9:8000");
+    stand.fleet.own(vec!["172.18.0.9:8000".parse().unwrap()], stand.now);
+    stand.ready(&["a"]);
+    assert_eq!(stand.fleet.routes().at(PLACE)[0].address.to_string(), "127.0.0.1:32768", "never ourselves");
+}
+
+#[test]
+fn only_containers_with_all_labels_count() {
+    let mut app = app();
+    app.labels.push("env=prod".parse().unwrap());
+    let mut stand = Stand::new(app);
+    stand.list(&["a", "b"]);
+    assert!(stand.fleet.members.is_empty());
+    stand.change("b", |container| drop(container.labels.insert("env".into(), "prod".into())));
+    assert_eq!(stand.fleet.members.keys().collect::<Vec<_>>(), ["b"]);
+}
+
+fn places(wanted: &Wanted) -> (Vec<String>, Vec<String>) {
+    (wanted.open.values().map(ToString::to_string).collect(), wanted.keep.iter().cloned().collect())
+}
+
+#[test]
+fn listens_on_the_ports_of_the_newest_ready_one_and_of_all_older() {
+    let ports = |ports: &[u16]| ports.iter().map(|port| (*port, vec![])).collect();
+    let mut stand = web(&["old", "mid", "new"]);
+    stand.change("old", |container| container.ports = ports(&[80]));
+    stand.change("mid", |container| container.ports = ports(&[80, 81]));
+    stand.change("new", |container| container.ports = ports(&[82]));
+    let keep: Vec<_> = ["0.0.0.0:80", "0.0.0.0:81", "0.0.0.0:82"].map(str::to_owned).into();
+    let open = |ports: &[u16]| ports.iter().map(|port| format!("0.0.0.0:{port}={port}")).collect::<Vec<_>>();
+    for (ready, expected) in
+        [(&[][..], open(&[])), (&["mid"], open(&[80, 81])), (&["new"], open(&[80, 81, 82]))]
+    {
+        stand.later(200);
+        stand.ready(ready);
+        assert_eq!(places(&stand.fleet.wanted()), (expected, keep.clone()), "{ready:?}");
+    }
+    stand.list(&[]);
+    assert_eq!(places(&stand.fleet.wanted()), (vec![], vec![]));
+}
+
+#[test]
+fn flags_win_over_labels_and_labels_over_ports() {
+    let rules = |text: &str| vec![text.parse::<Rule>().unwrap()];
+    let listen = || Wishes { listen: Some(rules(":90=9000")), ports: Some(vec![9001]), ..Wishes::default() };
+    let port = || Wishes { ports: Some(vec![9001]), ..Wishes::default() };
+    for (flags, wishes, expected) in [
+        (vec![], Wishes::default(), "0.0.0.0:8000=8000"),
+        (vec![], port(), "0.0.0.0:9001=9001"),
+        (vec![], listen(), ":90=9000"),
+        (rules(":80=8000"), listen(), ":80=8000"),
+    ] {
+        let mut stand = Stand::new(App { rules: flags, ..app() });
+        stand.list(&["a"]);
+        stand.change("a", |container| container.wishes = wishes.clone());
+        stand.ready(&["a"]);
+        assert_eq!(places(&stand.fleet.wanted()).0, [expected], "{wishes:?}");
+    }
+}
+
+#[test]
+fn labels_say_how_to_ask_and_how_long_to_drain() {
+    let mut stand = web(&["a"]);
+    let probe = Check::Http("/up".to_owned());
+    let wishes =
+        Wishes { probe: Some(probe.clone()), drain: Some(Duration::from_secs(5)), ..Wishes::default() };
+    stand.change("a", |container| container.wishes = wishes);
+    assert_eq!(stand.fleet.due(stand.now)[0].how.check, probe);
+    let answers = [("172.17.0.2:8000".parse().unwrap(), Outcome::Ready)];
+    let key = Key { id: "a".to_owned(), port: 8000, epoch: stand.fleet.members["a"].backends[&8000].epoch };
+    stand.fleet.probed(&key, &answers, stand.now);
+    assert_eq!(stand.fleet.routes().at(PLACE)[0].drain, Duration::from_secs(5));
+}
