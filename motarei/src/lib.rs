@@ -4,6 +4,8 @@
 mod address;
 mod app;
 mod container;
+mod discovery;
+mod engine;
 mod event;
 mod fleet;
 mod probe;
