@@ -1,14 +1,51 @@
 //! `motarei` listens on the ports of Docker containers that carry a label and carries every new connection
 //! to the newest container that is ready.
+//!
+//! ```text
+//!  Args, File ─► Config ─► Sockets ─► run
+//!
+//!  engine ──► discovery ──► keeper ─────► routes ──► connection ◄── accept ◄── listeners
+//!             (events,      (fleet, a     (watch)    │ hold, dial                 ▲
+//!              lists)        pure state              ▼                            │ ports of the
+//!                            machine)                relay ─► Ended ─► log line   │ containers
+//!                            ▲   │  └─ wanted ────────────────────────────────────┘
+//!                    probe ──┘   └─ seen ─► status
+//! ```
+//!
+//! The engine is reached only by discovery: a connection reads the newest snapshot of the routes, and never
+//! asks. A dial that fails is told to the keeper, which probes; what is ready is not probed again.
 
 mod address;
 mod app;
+mod args;
+mod config;
+mod connection;
 mod container;
+mod dial;
 mod discovery;
 mod engine;
 mod event;
+mod file;
 mod fleet;
+mod hold;
+mod keeper;
+mod listeners;
+mod pinned;
 mod probe;
 mod routes;
 mod rule;
+mod run;
 mod selector;
+mod sockets;
+pub mod status;
+
+pub use address::{Reach, Via};
+pub use app::App;
+pub use args::{Args, BindHost, Command};
+pub use config::Config;
+pub use engine::{ApiVersion, EngineAddress, Transport};
+pub use probe::Check;
+pub use rule::{BadRule, Rule};
+pub use run::run;
+pub use selector::Label;
+pub use sockets::{Bound, Failed, Sockets};

@@ -1,0 +1,153 @@
+//! Reaching a container for a client: the first choice, and the next one when that refuses or is silent.
+
+use std::io;
+use std::time::Duration;
+
+use relay::{DialError, Socket};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use crate::fleet::Undialled;
+use crate::routes::Candidate;
+
+/// After so long without an answer the next candidate is dialled too. One lost packet costs a second.
+const OVERTAKE: Duration = Duration::from_secs(1);
+
+/// Dials `candidates` in their order, each for at most `limit`; the first to connect wins, and the others
+/// are given up. `failed` is told of each that did not.
+pub(crate) async fn first(
+    candidates: &[Candidate],
+    limit: Duration,
+    mut failed: impl FnMut(&Candidate, Undialled),
+) -> Option<(Candidate, Socket)> {
+    let mut attempts = JoinSet::new();
+    let mut waiting = candidates.iter();
+    let mut overtake = Instant::now();
+    loop {
+        tokio::select! {
+            biased;
+            Some(ended) = attempts.join_next() => match ended {
+                Ok((candidate, Ok(socket))) => return Some((candidate, socket)),
+                Ok((candidate, Err(why))) => failed(&candidate, why),
+                Err(panicked) => tracing::error!(%panicked, "a dial panicked"),
+            },
+            () = sleep_until(overtake), if !waiting.as_slice().is_empty() => {}
+            else => return None,
+        }
+        if let Some(candidate) = waiting.next().cloned() {
+            attempts.spawn(async move {
+                let dialled = dial(&candidate, limit).await;
+                (candidate, dialled)
+            });
+            overtake = Instant::now() + OVERTAKE;
+        }
+    }
+}
+
+async fn dial(candidate: &Candidate, limit: Duration) -> Result<Socket, Undialled> {
+    let target = candidate.target();
+    tokio::select! {
+        dialled = relay::dial(&target, Some(limit)) => dialled.map_err(Undialled::from),
+        // Its address is nobody's now: a dial would hang.
+        () = candidate.open.gone.cancelled() => Err(Undialled::Refused("the container is gone".to_owned())),
+    }
+}
+
+impl From<DialError> for Undialled {
+    fn from(error: DialError) -> Self {
+        match error {
+            DialError::TimedOut(_) => Self::TimedOut,
+            DialError::Refused(error) if error.kind() == io::ErrorKind::TimedOut => Self::TimedOut,
+            DialError::Refused(error) | DialError::Name(error) => {
+                Self::Refused(format!("a dial failed: {error}"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::SocketAddr;
+    use std::sync::Arc;
+
+    use crate::address::Path;
+    use crate::routes::Open;
+    use tokio::net::TcpListener;
+
+    fn candidate(id: &str, address: SocketAddr) -> Candidate {
+        Candidate {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            port: address.port(),
+            epoch: 1,
+            address,
+            path: Path::Container,
+            drain: Duration::ZERO,
+            open: Arc::<Open>::default(),
+        }
+    }
+
+    async fn listening() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    /// A listener whose backlog is full drops further connections, so that a dial hangs.
+    fn silent() -> (socket2::Socket, Vec<std::io::Result<std::net::TcpStream>>, SocketAddr) {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        socket.listen(0).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        let brief = Duration::from_millis(100);
+        let fill = (0..4).map(|_| std::net::TcpStream::connect_timeout(&address, brief)).collect();
+        (socket, fill, address)
+    }
+
+    /// Who was reached, and who failed how.
+    async fn reach(candidates: &[Candidate], limit: Duration) -> (Option<String>, Vec<(String, bool)>) {
+        let mut failures = Vec::new();
+        let failed =
+            |candidate: &Candidate, why| failures.push((candidate.id.clone(), why == Undialled::TimedOut));
+        let reached = first(candidates, limit, failed).await.map(|(candidate, _)| candidate.id);
+        (reached, failures)
+    }
+
+    const LIMIT: Duration = Duration::from_secs(3);
+
+    #[tokio::test]
+    async fn the_next_one_follows_a_refusal_at_once() {
+        let (_listener, good) = listening().await;
+        let (gone, bad) = listening().await;
+        drop(gone);
+        let begun = Instant::now();
+        let reached = reach(&[candidate("new", bad), candidate("old", good)], LIMIT).await;
+        assert_eq!(reached, (Some("old".into()), vec![("new".into(), false)]));
+        assert!(begun.elapsed() < OVERTAKE);
+        assert_eq!(reach(&[candidate("new", bad)], LIMIT).await, (None, vec![("new".into(), false)]));
+        assert_eq!(reach(&[], LIMIT).await, (None, vec![]));
+    }
+
+    #[tokio::test]
+    async fn a_silent_one_is_overtaken_after_a_second() {
+        let (_listener, good) = listening().await;
+        let (_silent, _fill, hanging) = silent();
+        let begun = Instant::now();
+        let reached = reach(&[candidate("new", hanging), candidate("old", good)], LIMIT).await;
+        assert_eq!(reached, (Some("old".into()), vec![]));
+        assert!(begun.elapsed() >= OVERTAKE && begun.elapsed() < LIMIT);
+        let brief = Duration::from_millis(200);
+        assert_eq!(reach(&[candidate("new", hanging)], brief).await, (None, vec![("new".into(), true)]));
+    }
+
+    #[tokio::test]
+    async fn a_dial_ends_when_its_container_is_gone() {
+        let (_silent, _fill, hanging) = silent();
+        let candidate = candidate("new", hanging);
+        let gone = candidate.open.gone.clone();
+        let dialling = tokio::spawn(async move { reach(&[candidate], Duration::from_secs(3600)).await });
+        gone.cancel();
+        assert_eq!(dialling.await.unwrap(), (None, vec![("new".into(), false)]));
+    }
+}

@@ -1,0 +1,59 @@
+//! The proxy from its first accept to its last connection.
+
+use std::sync::Arc;
+
+use daemon::stop::{How, Stop};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::app::App;
+use crate::connection::Front;
+use crate::discovery::{Discovery, Engaged};
+use crate::keeper::Keeper;
+use crate::listeners::Listeners;
+use crate::selector::Label;
+use crate::status::{self, Status};
+use crate::{Config, Sockets};
+
+/// Proxies until `stop` has drained. Discovery and probes go on meanwhile, for those who still wait.
+pub async fn run(config: Config, mut sockets: Sockets, stop: Stop) -> How {
+    let room = Arc::new(Semaphore::new(config.max_held));
+    let slots = Arc::new(Semaphore::new(config.max_connections));
+    let (own, own_out) = watch::channel(Vec::new());
+    let (engaged, engaged_out) = watch::channel(Engaged::default());
+    let (heard, heard_out) = watch::channel(Vec::new());
+    let labels = common(&config.apps);
+    // Aborted when this function returns: nobody waits for them.
+    let mut working = JoinSet::new();
+    let mut fronts = Vec::new();
+    for app in config.apps {
+        let app = Arc::new(app);
+        let (keeper, kept) = Keeper::new(app.clone(), own_out.clone());
+        working.spawn(keeper.run());
+        let (room, slots, stop) = (room.clone(), slots.clone(), stop.clone());
+        fronts.push(Arc::new(Front { app, kept, room, slots, stop }));
+    }
+    let facts = fronts.iter().map(|front| front.kept.facts.clone()).collect();
+    let status = Arc::new(Status {
+        engine: config.engine.transport.to_string(),
+        engaged: engaged_out,
+        seen: fronts.iter().map(|front| front.kept.seen.clone()).collect(),
+        heard: heard_out,
+        room: (room, config.max_held),
+        stop: stop.clone(),
+    });
+    working.spawn(Discovery::new(config.engine, labels, facts, engaged).run());
+    working.spawn(status::serve(status, config.status, std::mem::take(&mut sockets.status)));
+    let listeners = Listeners::new(fronts, sockets, own, heard);
+    listeners.run(stop.draining.clone()).await;
+    let how = stop.drained().await;
+    tracing::info!(%how, "stopped");
+    how
+}
+
+/// The labels that all apps ask for: the engine can leave out what has not even those.
+fn common(apps: &[App]) -> Vec<Label> {
+    let Some((first, others)) = apps.split_first() else { return Vec::new() };
+    let everywhere = |label: &&Label| others.iter().all(|app| app.labels.contains(label));
+    first.labels.iter().filter(everywhere).cloned().collect()
+}

@@ -1,0 +1,173 @@
+//! The status over HTTP/1.1.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use daemon::accept::{self, Stream};
+use daemon::listen::{self, ListenAddr, Listener};
+use daemon::stop::Stop;
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{sleep, timeout};
+
+use super::document::{self, Document};
+use super::seen::Seen;
+use super::{StatusAddress, document::Engine};
+use crate::discovery::Engaged;
+use crate::listeners::Heard;
+
+/// What a question and its answer may take.
+const EXCHANGE: Duration = Duration::from_secs(10);
+
+/// Who asks for the status are few.
+const MOST: usize = 32;
+
+/// Another process has the socket, a former generation of us perhaps: it is tried again after so long.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Where the document's parts come from.
+#[derive(Debug)]
+pub(crate) struct Status {
+    pub(crate) engine: String,
+    pub(crate) engaged: watch::Receiver<Engaged>,
+    pub(crate) seen: Vec<watch::Receiver<Seen>>,
+    pub(crate) heard: watch::Receiver<Vec<Heard>>,
+    /// The room for clients that wait, and how much there is.
+    pub(crate) room: (Arc<Semaphore>, usize),
+    pub(crate) stop: Stop,
+}
+
+impl Status {
+    /// The document of now.
+    pub(crate) fn document(&self) -> Document {
+        let engaged = self.engaged.borrow().clone();
+        let mut apps: Vec<_> = self.seen.iter().map(|seen| seen.borrow().now()).collect();
+        for heard in self.heard.borrow().iter() {
+            if let Some(app) = apps.get_mut(heard.app) {
+                place(app, heard);
+            }
+        }
+        let containers = apps.iter().flat_map(|app| &app.containers);
+        Document {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            draining: self.stop.draining.is_cancelled(),
+            engine: Engine {
+                address: self.engine.clone(),
+                version: engaged.version,
+                api: engaged.api,
+                error: engaged.error,
+            },
+            connections: containers.map(|container| container.connections).sum(),
+            held: self.room.1 - self.room.0.available_permits(),
+            apps,
+        }
+    }
+}
+
+/// Adds what is known of a listener to the one that is there for its containers.
+fn place(app: &mut document::App, heard: &Heard) {
+    let at = app.listeners.iter().position(|listener| listener.listen == heard.place);
+    let at = at.unwrap_or_else(|| {
+        app.listeners.push(document::Listener { listen: heard.place.clone(), ..Default::default() });
+        app.listeners.len() - 1
+    });
+    let listener = &mut app.listeners[at];
+    listener.bound = heard.bound.clone();
+    listener.inherited = heard.inherited;
+    listener.error = heard.error.clone();
+    listener.failures = heard.failures;
+}
+
+/// Answers at `address`, or on the inherited sockets, until we drain: then a successor may take the path.
+pub(crate) async fn serve(status: Arc<Status>, address: StatusAddress, inherited: Vec<Listener>) {
+    let draining = status.stop.draining.clone();
+    let listeners = match inherited.is_empty() {
+        true => tokio::select! {
+            listeners = bound(&address) => listeners,
+            () = draining.cancelled() => return,
+        },
+        false => inherited,
+    };
+    let room = Arc::new(Semaphore::new(MOST));
+    let serving = listeners.into_iter().map(|listener| {
+        tracing::info!(address = %listener, "status");
+        let (status, room) = (status.clone(), room.clone());
+        tokio::spawn(accept::serve(listener, draining.clone(), move |accepted| {
+            let Ok(permit) = room.clone().try_acquire_owned() else { return };
+            let status = status.clone();
+            tokio::spawn(async move {
+                match accepted.stream {
+                    Stream::Tcp(stream) => exchange(stream, status).await,
+                    Stream::Unix(stream) => exchange(stream, status).await,
+                }
+                drop(permit);
+            });
+        }))
+    });
+    for task in serving.collect::<Vec<_>>() {
+        let _ = task.await;
+    }
+}
+
+/// The default one is tried for ever, since a former generation may have it.
+async fn bound(StatusAddress { address, given }: &StatusAddress) -> Vec<Listener> {
+    if let (ListenAddr::Unix(path), false) = (address, given)
+        && let Some(directory) = path.parent()
+    {
+        // If it cannot be made, binding says why.
+        let _ = std::fs::create_dir(directory);
+    }
+    let mut told = false;
+    loop {
+        match listen::bind(address).await {
+            Ok(listeners) => return listeners,
+            Err(error) => {
+                let error = format!("{:#}", anyhow::Error::from(error));
+                match (std::mem::replace(&mut told, true), given) {
+                    (true, _) => tracing::debug!(%error, "no status"),
+                    (false, true) => tracing::warn!(%error, "no status yet, trying every second"),
+                    (false, false) => tracing::info!(%error, "no status yet, trying every second"),
+                }
+                sleep(AGAIN).await;
+            }
+        }
+    }
+}
+
+async fn exchange(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, status: Arc<Status>) {
+    let answering = service_fn(move |request| {
+        let answer = answer(&request, &status);
+        async move { Ok::<_, Infallible>(answer) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), answering);
+    // Whoever asks and goes away harms only itself.
+    let _ = timeout(EXCHANGE, connection).await;
+}
+
+fn answer(request: &Request<Incoming>, status: &Status) -> Response<Full<Bytes>> {
+    let (code, kind, text) = match (request.method(), request.uri().path()) {
+        (&Method::GET | &Method::HEAD, "/status") => match serde_json::to_vec(&status.document()) {
+            Ok(json) => (StatusCode::OK, "application/json", json),
+            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, "text/plain", error.to_string().into_bytes()),
+        },
+        (_, "/status") => (StatusCode::METHOD_NOT_ALLOWED, "text/plain", b"only GET\n".to_vec()),
+        _ => (StatusCode::NOT_FOUND, "text/plain", b"the status is at /status\n".to_vec()),
+    };
+    let mut response = Response::new(Full::from(text));
+    *response.status_mut() = code;
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
+    response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    response
+}
