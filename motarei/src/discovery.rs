@@ -211,3 +211,6 @@ impl Discovery {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -242,4 +242,4 @@ impl Fleet {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

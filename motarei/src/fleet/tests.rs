@@ -7,7 +7,7 @@ use crate::probe::Check;
 
 const PLACE: &str = "0.0.0.0:8000";
 
-fn app() -> App {
+pub(crate) fn app() -> App {
     App {
         name: "web".to_owned(),
         labels: vec!["app=web".parse().unwrap()],

@@ -1,1 +1,131 @@
+use super::*;
+use crate::address::Path;
+use crate::fleet::Undialled;
+use std::net::SocketAddr;
+use tokio::net::{TcpListener, UnixStream};
 
+const PLACE: &str = ":80";
+
+fn candidate(address: SocketAddr) -> Candidate {
+    let (path, drain, open) = (Path::Container, Duration::ZERO, Arc::default());
+    Candidate { id: "a".into(), name: "a".into(), port: 80, epoch: 1, address, path, drain, open }
+}
+
+fn routes(candidates: Vec<Candidate>) -> Arc<Routes> {
+    Arc::new(Routes([(PLACE.to_owned(), candidates)].into()))
+}
+
+async fn listening() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+/// An app that holds for 10 s, and what its clients share.
+struct Stand {
+    app: Arc<App>,
+    routes: watch::Sender<Arc<Routes>>,
+    reports: (mpsc::Sender<Report>, mpsc::Receiver<Report>),
+    room: Arc<Semaphore>,
+    now: CancellationToken,
+}
+
+impl Stand {
+    fn new(candidates: Vec<Candidate>) -> Self {
+        Self {
+            app: Arc::new(crate::fleet::tests::app()),
+            routes: watch::Sender::new(routes(candidates)),
+            reports: mpsc::channel(8),
+            room: Arc::new(Semaphore::new(1)),
+            now: CancellationToken::new(),
+        }
+    }
+
+    /// A client's task, and the client.
+    fn client(&self) -> (tokio::task::JoinHandle<Option<Lost>>, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        (self.reach(Socket::from(ours)), theirs)
+    }
+
+    fn reach(&self, client: Socket) -> tokio::task::JoinHandle<Option<Lost>> {
+        let (app, routes, reports) = (self.app.clone(), self.routes.subscribe(), self.reports.0.clone());
+        let (room, now) = (self.room.clone(), self.now.clone());
+        tokio::spawn(async move {
+            let waiting =
+                Waiting { app: &app, place: PLACE, routes, reports: &reports, room: &room, now: &now };
+            waiting.reach(&client).await.err()
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_client_waits_until_a_container_is_ready() {
+    let stand = Stand::new(vec![]);
+    let (task, _client) = stand.client();
+    let (_listener, address) = listening().await;
+    stand.routes.send_replace(routes(vec![candidate(address)]));
+    assert_eq!(task.await.unwrap(), None);
+    assert_eq!(stand.room.available_permits(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_waits_no_longer_than_the_hold() {
+    let stand = Stand::new(vec![]);
+    let (task, _client) = stand.client();
+    let begun = Instant::now();
+    assert_eq!(task.await.unwrap(), Some(Lost::NotReady));
+    assert_eq!(begun.elapsed(), Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn only_so_many_wait_and_the_others_are_told() {
+    let stand = Stand::new(vec![]);
+    let (first, _one) = stand.client();
+    while stand.room.available_permits() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let (second, _two) = stand.client();
+    assert_eq!(second.await.unwrap(), Some(Lost::TooMany));
+    stand.now.cancel();
+    assert_eq!(first.await.unwrap(), Some(Lost::Stopped));
+}
+
+#[tokio::test]
+async fn a_reset_ends_the_wait_and_an_end_of_file_does_not() {
+    let stand = Stand::new(vec![]);
+    let (listener, address) = listening().await;
+    for reset in [false, true] {
+        let client = tokio::net::TcpStream::connect(address).await.unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        let task = stand.reach(Socket::from(accepted));
+        if reset {
+            client.set_zero_linger().unwrap();
+            drop(client);
+            assert_eq!(task.await.unwrap(), Some(Lost::ClientGone));
+        } else {
+            let half_closed = client.into_std().unwrap();
+            half_closed.shutdown(std::net::Shutdown::Write).unwrap();
+            while stand.room.available_permits() > 0 {
+                tokio::task::yield_now().await;
+            }
+            stand.routes.send_replace(routes(vec![candidate(address)]));
+            assert_eq!(task.await.unwrap(), None, "the answer to its request is still wanted");
+            let _ = listener.accept().await.unwrap();
+            stand.routes.send_replace(routes(vec![]));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_and_the_client_goes_on_waiting() {
+    let (gone, refusing) = listening().await;
+    drop(gone);
+    let mut stand = Stand::new(vec![candidate(refusing)]);
+    let (task, _client) = stand.client();
+    let report = stand.reports.1.recv().await.unwrap();
+    assert_eq!(report.of, Key { id: "a".into(), port: 80, epoch: 1 });
+    assert!(matches!(report.why, Undialled::Refused(_)));
+    let (_listener, address) = listening().await;
+    stand.routes.send_replace(routes(vec![candidate(address)]));
+    assert_eq!(task.await.unwrap(), None);
+}

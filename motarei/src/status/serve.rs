@@ -134,6 +134,7 @@ async fn bound(StatusAddress { address, given }: &StatusAddress) -> Vec<Listener
                 let error = format!("{:#}", anyhow::Error::from(error));
                 match (std::mem::replace(&mut told, true), given) {
                     (true, _) => tracing::debug!(%error, "no status"),
+                    // After a hot restart the former generation has it until it drains.
                     (false, true) => tracing::warn!(%error, "no status yet, trying every second"),
                     (false, false) => tracing::info!(%error, "no status yet, trying every second"),
                 }

@@ -1,0 +1,194 @@
+use super::*;
+use crate::engine::Transport;
+use crate::event::What;
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinSet;
+
+/// An engine of one's own: it answers by path, and writes to its event streams what it is told.
+struct FakeEngine {
+    directory: tempfile::TempDir,
+    state: Arc<Mutex<State>>,
+    serving: JoinSet<()>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The ids in the list.
+    running: Vec<&'static str>,
+    /// What comes on the next event stream, before it falls silent.
+    events: VecDeque<String>,
+    /// Every request's path.
+    asked: Vec<String>,
+}
+
+impl FakeEngine {
+    fn start(running: &[&'static str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let state = Arc::new(Mutex::new(State { running: running.to_vec(), ..State::default() }));
+        let mut engine = Self { directory, state, serving: JoinSet::new() };
+        engine.listen();
+        engine
+    }
+
+    fn listen(&mut self) {
+        let path = self.directory.path().join("s");
+        let _ = std::fs::remove_file(&path);
+        let listener = UnixListener::bind(path).unwrap();
+        let state = self.state.clone();
+        self.serving.spawn(async move {
+            let mut connections = JoinSet::new();
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                connections.spawn(answer(stream, state.clone()));
+            }
+        });
+    }
+
+    /// It dies, with every connection.
+    async fn stop(&mut self) {
+        self.serving.shutdown().await;
+    }
+
+    fn follow(&self) -> (JoinSet<()>, mpsc::Receiver<Fact>, watch::Receiver<Engaged>) {
+        let address =
+            EngineAddress { transport: Transport::Unix(self.directory.path().join("s")), api: None };
+        let (keeper, facts) = mpsc::channel(64);
+        let (engaged, engaged_out) = watch::channel(Engaged::default());
+        let mut working = JoinSet::new();
+        let labels = vec!["app=web".parse().unwrap()];
+        working.spawn(Discovery::new(address, labels, vec![keeper], engaged).run());
+        (working, facts, engaged_out)
+    }
+
+    fn asked(&self, part: &str) -> usize {
+        self.state.lock().unwrap().asked.iter().filter(|path| path.contains(part)).count()
+    }
+}
+
+async fn answer(stream: UnixStream, state: Arc<Mutex<State>>) {
+    let mut stream = BufReader::new(stream);
+    let mut line = String::new();
+    stream.read_line(&mut line).await.unwrap();
+    let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+    while line != "\r\n" && !line.is_empty() {
+        line.clear();
+        stream.read_line(&mut line).await.unwrap();
+    }
+    state.lock().unwrap().asked.push(path.clone());
+    if path.starts_with("/events") {
+        return events(stream.into_inner(), &state).await;
+    }
+    let body = body(&path, &state.lock().unwrap());
+    let status = if body.is_some() { "200 OK" } else { "404 Not Found" };
+    let body = body.unwrap_or_else(|| r#"{"message":"no such container"}"#.to_owned());
+    let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    let _ = stream.write_all(answer.as_bytes()).await;
+}
+
+fn body(path: &str, state: &State) -> Option<String> {
+    let one = |id: &&str| format!(r#"{{"Id":"{id}","State":"running","Labels":{{"app":"web"}}}}"#);
+    match path.split('?').next()? {
+        "/version" => Some(r#"{"Version":"20.10.24","ApiVersion":"1.41"}"#.to_owned()),
+        "/info" => Some("{}".to_owned()),
+        "/containers/json" => {
+            Some(format!("[{}]", state.running.iter().map(one).collect::<Vec<_>>().join(",")))
+        }
+        // Listed, and gone before it is inspected.
+        "/containers/ghost/json" => None,
+        inspected => {
+            let id = inspected.strip_prefix("/containers/")?.strip_suffix("/json")?;
+            Some(format!(r#"{{"Id":"{id}","Created":"2026-11-22T00:01:05.7Z"}}"#))
+        }
+    }
+}
+
+async fn events(mut stream: UnixStream, state: &Mutex<State>) {
+    stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await.unwrap();
+    let lines = std::mem::take(&mut state.lock().unwrap().events);
+    for line in lines {
+        let _ = stream.write_all(format!("{:x}\r\n{line}\n\r\n", line.len() + 1).as_bytes()).await;
+    }
+    std::future::pending::<()>().await;
+}
+
+fn event(action: &str, id: &str) -> String {
+    format!(r#"{{"Type":"container","Action":"{action}","Actor":{{"ID":"{id}","Attributes":{{}}}}}}"#)
+}
+
+/// The ids of the next list; events before it are skipped.
+async fn next_list(facts: &mut mpsc::Receiver<Fact>) -> Vec<String> {
+    loop {
+        if let Fact::Listed(containers) = facts.recv().await.unwrap() {
+            return containers.iter().map(|container| container.id.clone()).collect();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_what_runs_and_inspects_each_once() {
+    let engine = FakeEngine::start(&["a", "ghost", "b"]);
+    let (_working, mut facts, engaged) = engine.follow();
+    for _ in 0..2 {
+        assert_eq!(next_list(&mut facts).await, ["a", "b"], "one has gone meanwhile");
+    }
+    assert_eq!((engine.asked("/a/json"), engine.asked("/b/json")), (1, 1));
+    assert!(engine.asked("label") > 0 && engine.asked("app%3Dweb") > 0, "the engine filters");
+    let expected = Engaged { version: "20.10.24".into(), api: "1.41".into(), error: None };
+    assert_eq!(*engaged.borrow(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_is_told_at_once_and_followed_by_a_list() {
+    let engine = FakeEngine::start(&["a", "b"]);
+    engine.state.lock().unwrap().events = [event("die", "a"), event("kill", "b")].into();
+    let (_working, mut facts, _engaged) = engine.follow();
+    let mut ended = false;
+    loop {
+        match facts.recv().await.unwrap() {
+            Fact::Happened(event) => ended |= event == Event { id: "a".into(), what: What::Ended },
+            // The engine still lists it, and is not believed.
+            Fact::Listed(containers) if ended => {
+                assert_eq!(containers.iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["b"]);
+                return;
+            }
+            Fact::Listed(_) => {}
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_falls_silent_is_opened_anew() {
+    let engine = FakeEngine::start(&["a"]);
+    let (_working, mut facts, _engaged) = engine.follow();
+    for _ in 0..2 {
+        assert_eq!(next_list(&mut facts).await, ["a"]);
+    }
+    // Nobody tells of it.
+    engine.state.lock().unwrap().running.push("b");
+    assert_eq!(next_list(&mut facts).await, ["a", "b"]);
+    for _ in 0..2 {
+        assert_eq!(
+            next_list(&mut facts).await,
+            ["a", "b"],
+            "listed again, before and after the new stream begins"
+        );
+    }
+    assert_eq!(engine.asked("/events"), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_is_away_is_waited_for() {
+    let mut engine = FakeEngine::start(&["a"]);
+    let (_working, mut facts, mut engaged) = engine.follow();
+    assert_eq!(next_list(&mut facts).await, ["a"]);
+    engine.stop().await;
+    engaged.wait_for(|engaged| engaged.error.is_some()).await.unwrap();
+    while facts.try_recv().is_ok() {}
+    engine.state.lock().unwrap().running = vec!["b"];
+    engine.listen();
+    assert_eq!(next_list(&mut facts).await, ["b"], "and nothing was told meanwhile");
+    engaged.wait_for(|engaged| engaged.error.is_none()).await.unwrap();
+}
