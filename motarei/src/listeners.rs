@@ -239,3 +239,6 @@ impl Listeners {
         self.heard.send_if_modified(|old| std::mem::replace(old, heard.clone()) != heard);
     }
 }
+
+#[cfg(test)]
+mod tests;

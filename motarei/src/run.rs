@@ -57,3 +57,6 @@ fn common(apps: &[App]) -> Vec<Label> {
     let everywhere = |label: &&Label| others.iter().all(|app| app.labels.contains(label));
     first.labels.iter().filter(everywhere).cloned().collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -137,3 +137,6 @@ impl fmt::Display for Named<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,44 +5,69 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 /// An engine of one's own: it answers by path, and writes to its event streams what it is told.
-struct FakeEngine {
-    directory: tempfile::TempDir,
+pub(crate) struct FakeEngine {
+    pub(crate) directory: tempfile::TempDir,
     state: Arc<Mutex<State>>,
+    news: Arc<Notify>,
     serving: JoinSet<()>,
 }
 
 #[derive(Default)]
 struct State {
-    /// The ids in the list.
-    running: Vec<&'static str>,
-    /// What comes on the next event stream, before it falls silent.
+    /// The ids in the list, and a label of each.
+    running: Vec<(&'static str, String)>,
+    /// What comes on the event stream next.
     events: VecDeque<String>,
     /// Every request's path.
     asked: Vec<String>,
 }
 
 impl FakeEngine {
-    fn start(running: &[&'static str]) -> Self {
+    pub(crate) fn start(running: &[&'static str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let state = Arc::new(Mutex::new(State { running: running.to_vec(), ..State::default() }));
-        let mut engine = Self { directory, state, serving: JoinSet::new() };
+        let mut engine =
+            Self { directory, state: Arc::default(), news: Arc::default(), serving: JoinSet::new() };
+        for id in running {
+            engine.add(id, "");
+        }
         engine.listen();
         engine
+    }
+
+    /// It runs one more container, of the host's network.
+    fn add(&self, id: &'static str, listen: &str) {
+        self.state.lock().unwrap().running.push((id, listen.to_owned()));
+    }
+
+    /// The same, and tells of it. `listen` is its label.
+    pub(crate) fn run(&self, id: &'static str, listen: &str) {
+        self.add(id, listen);
+        self.tell(event("start", id));
+    }
+
+    fn tell(&self, event: String) {
+        self.state.lock().unwrap().events.push_back(event);
+        self.news.notify_one();
+    }
+
+    pub(crate) fn address(&self) -> EngineAddress {
+        EngineAddress { transport: Transport::Unix(self.directory.path().join("s")), api: None }
     }
 
     fn listen(&mut self) {
         let path = self.directory.path().join("s");
         let _ = std::fs::remove_file(&path);
         let listener = UnixListener::bind(path).unwrap();
-        let state = self.state.clone();
+        let (state, news) = (self.state.clone(), self.news.clone());
         self.serving.spawn(async move {
             let mut connections = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                connections.spawn(answer(stream, state.clone()));
+                connections.spawn(answer(stream, state.clone(), news.clone()));
             }
         });
     }
@@ -53,13 +78,11 @@ impl FakeEngine {
     }
 
     fn follow(&self) -> (JoinSet<()>, mpsc::Receiver<Fact>, watch::Receiver<Engaged>) {
-        let address =
-            EngineAddress { transport: Transport::Unix(self.directory.path().join("s")), api: None };
         let (keeper, facts) = mpsc::channel(64);
         let (engaged, engaged_out) = watch::channel(Engaged::default());
         let mut working = JoinSet::new();
         let labels = vec!["app=web".parse().unwrap()];
-        working.spawn(Discovery::new(address, labels, vec![keeper], engaged).run());
+        working.spawn(Discovery::new(self.address(), labels, vec![keeper], engaged).run());
         (working, facts, engaged_out)
     }
 
@@ -68,7 +91,7 @@ impl FakeEngine {
     }
 }
 
-async fn answer(stream: UnixStream, state: Arc<Mutex<State>>) {
+async fn answer(stream: UnixStream, state: Arc<Mutex<State>>, news: Arc<Notify>) {
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
     stream.read_line(&mut line).await.unwrap();
@@ -79,7 +102,7 @@ async fn answer(stream: UnixStream, state: Arc<Mutex<State>>) {
     }
     state.lock().unwrap().asked.push(path.clone());
     if path.starts_with("/events") {
-        return events(stream.into_inner(), &state).await;
+        return events(stream.into_inner(), &state, &news).await;
     }
     let body = body(&path, &state.lock().unwrap());
     let status = if body.is_some() { "200 OK" } else { "404 Not Found" };
@@ -89,7 +112,12 @@ async fn answer(stream: UnixStream, state: Arc<Mutex<State>>) {
 }
 
 fn body(path: &str, state: &State) -> Option<String> {
-    let one = |id: &&str| format!(r#"{{"Id":"{id}","State":"running","Labels":{{"app":"web"}}}}"#);
+    let one = |(id, listen): &(&str, String)| {
+        let labels =
+            if listen.is_empty() { String::new() } else { format!(r#","motarei.listen":"{listen}""#) };
+        let mode = r#""HostConfig":{"NetworkMode":"host"}"#;
+        format!(r#"{{"Id":"{id}","State":"running",{mode},"Labels":{{"app":"web"{labels}}}}}"#)
+    };
     match path.split('?').next()? {
         "/version" => Some(r#"{"Version":"20.10.24","ApiVersion":"1.41"}"#.to_owned()),
         "/info" => Some("{}".to_owned()),
@@ -105,13 +133,15 @@ fn body(path: &str, state: &State) -> Option<String> {
     }
 }
 
-async fn events(mut stream: UnixStream, state: &Mutex<State>) {
+async fn events(mut stream: UnixStream, state: &Mutex<State>, news: &Notify) {
     stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await.unwrap();
-    let lines = std::mem::take(&mut state.lock().unwrap().events);
-    for line in lines {
-        let _ = stream.write_all(format!("{:x}\r\n{line}\n\r\n", line.len() + 1).as_bytes()).await;
+    loop {
+        let lines = std::mem::take(&mut state.lock().unwrap().events);
+        for line in lines {
+            let _ = stream.write_all(format!("{:x}\r\n{line}\n\r\n", line.len() + 1).as_bytes()).await;
+        }
+        news.notified().await;
     }
-    std::future::pending::<()>().await;
 }
 
 fn event(action: &str, id: &str) -> String {
@@ -143,7 +173,8 @@ async fn lists_what_runs_and_inspects_each_once() {
 #[tokio::test(start_paused = true)]
 async fn an_event_is_told_at_once_and_followed_by_a_list() {
     let engine = FakeEngine::start(&["a", "b"]);
-    engine.state.lock().unwrap().events = [event("die", "a"), event("kill", "b")].into();
+    engine.tell(event("die", "a"));
+    engine.tell(event("kill", "b"));
     let (_working, mut facts, _engaged) = engine.follow();
     let mut ended = false;
     loop {
@@ -167,7 +198,7 @@ async fn a_stream_that_falls_silent_is_opened_anew() {
         assert_eq!(next_list(&mut facts).await, ["a"]);
     }
     // Nobody tells of it.
-    engine.state.lock().unwrap().running.push("b");
+    engine.add("b", "");
     assert_eq!(next_list(&mut facts).await, ["a", "b"]);
     for _ in 0..2 {
         assert_eq!(
@@ -187,7 +218,8 @@ async fn an_engine_that_is_away_is_waited_for() {
     engine.stop().await;
     engaged.wait_for(|engaged| engaged.error.is_some()).await.unwrap();
     while facts.try_recv().is_ok() {}
-    engine.state.lock().unwrap().running = vec!["b"];
+    engine.state.lock().unwrap().running.clear();
+    engine.add("b", "");
     engine.listen();
     assert_eq!(next_list(&mut facts).await, ["b"], "and nothing was told meanwhile");
     engaged.wait_for(|engaged| engaged.error.is_none()).await.unwrap();

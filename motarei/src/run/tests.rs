@@ -1,0 +1,115 @@
+use super::*;
+use crate::discovery::tests::FakeEngine;
+use crate::fleet::tests::app;
+use crate::status::{StatusAddress, ask};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, UnixStream};
+
+/// Waits for a condition; nothing here takes as long as the limit.
+macro_rules! eventually {
+    ($condition:expr) => {{
+        let waiting = async {
+            while !$condition {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), waiting).await.expect(stringify!($condition));
+    }};
+}
+
+/// An application that says its name, after what it was told up to an end of file.
+fn application(listener: TcpListener, name: &'static str) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move {
+        let mut serving = JoinSet::new();
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            serving.spawn(async move {
+                let mut told = Vec::new();
+                if stream.read_to_end(&mut told).await.is_ok() {
+                    let _ = stream.write_all(&[name.as_bytes(), b" ", &told].concat()).await;
+                }
+            });
+        }
+    })
+}
+
+/// What an application answers, through the proxy.
+async fn answer(path: &std::path::Path) -> String {
+    let mut stream = UnixStream::connect(path).await.unwrap();
+    stream.write_all(b"hello").await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_deploy_from_the_first_container_to_the_drain() {
+    let engine = FakeEngine::start(&[]);
+    let at = |name: &str| engine.directory.path().join(name);
+    let (web, socket) = (at("web"), at("status"));
+    let status: daemon::listen::ListenAddr = format!("unix:{}", socket.display()).parse().unwrap();
+    let config = Config {
+        apps: vec![app()],
+        engine: engine.address(),
+        status: StatusAddress::or_default(Some(status.clone())),
+        max_connections: 10,
+        max_held: 10,
+    };
+    let stop = Stop::manual();
+    let running = tokio::spawn(run(config, Sockets::default(), stop.clone()));
+    let label = |port: u16| format!("unix:{}={port}", web.display());
+
+    let old = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    engine.run("a", &label(old.local_addr().unwrap().port()));
+    let _old = application(old, "old");
+    eventually!(web.exists());
+    assert_eq!(answer(&web).await, "old hello", "half-close is kept");
+
+    let reserved = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = reserved.local_addr().unwrap();
+    drop(reserved);
+    engine.run("b", &label(port.port()));
+    let state = async || ask(&status).await.unwrap().apps.remove(0);
+    eventually!(state().await.containers.len() == 2);
+    eventually!(state().await.containers[0].state == "probing");
+    let waiting = state().await;
+    assert_eq!((waiting.containers[0].id.as_str(), waiting.routed.as_deref()), ("b", Some("a")));
+    assert!(waiting.containers[0].reason.as_ref().unwrap().ends_with("refuses connections"));
+    assert_eq!(answer(&web).await, "old hello");
+
+    let _new = application(TcpListener::bind(port).await.unwrap(), "new");
+    eventually!(state().await.routed.as_deref() == Some("b"));
+    assert_eq!(answer(&web).await, "new hello");
+    let ready = state().await;
+    assert_eq!(ready.listeners[0].bound, [format!("unix:{}", web.display())]);
+    assert_eq!((ready.containers[0].state.as_str(), &ready.containers[0].reason), ("ready", &None));
+    assert_eq!(ready.containers[0].container_address, Some(port.to_string()));
+
+    let mut open = UnixStream::connect(&web).await.unwrap();
+    open.write_all(b"last").await.unwrap();
+    eventually!(state().await.containers[0].connections == 1);
+    stop.draining.cancel();
+    eventually!(!web.exists() && !socket.exists());
+    assert!(!running.is_finished(), "a connection is open");
+    open.shutdown().await.unwrap();
+    let mut answer = String::new();
+    open.read_to_string(&mut answer).await.unwrap();
+    assert_eq!((answer.as_str(), running.await.unwrap()), ("new last", How::AllEnded));
+}
+
+#[test]
+fn the_engine_is_asked_for_what_all_apps_want() {
+    let labels = |list: &[&str]| list.iter().map(|label| label.parse().unwrap()).collect::<Vec<Label>>();
+    let apps =
+        |lists: &[&[&str]]| lists.iter().map(|l| App { labels: labels(l), ..app() }).collect::<Vec<_>>();
+    for (lists, expected) in [
+        (&[][..], &[][..]),
+        (&[&["a", "b"][..]], &["a", "b"]),
+        (&[&["a", "b"], &["b", "c"]], &["b"]),
+        (&[&["a"], &["a=1"]], &[]),
+    ] {
+        assert_eq!(common(&apps(lists)), labels(expected), "{lists:?}");
+    }
+}
