@@ -1,10 +1,11 @@
 //! One connection: a container for it, the PROXY header, the bytes both ways, and the line about its end.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use daemon::accept::{Accepted, Peer, Stream};
+use daemon::log::Limited;
 use daemon::stop::Stop;
 use relay::proxy::Header;
 use relay::{Ended, Side, Socket, Why};
@@ -12,12 +13,19 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
+use crate::address::Path;
 use crate::app::App;
+use crate::dial::Reached;
+use crate::fleet::Undialled;
 use crate::hold::{Lost, Waiting};
-use crate::keeper::Kept;
+use crate::keeper::{Kept, Report};
 use crate::pinned::{Watched, watch_pinned};
 use crate::routes::Candidate;
+
+/// A connection that ends so soon, without an answer, was perhaps taken by nobody.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// What every connection of an app shares.
 #[derive(Debug)]
@@ -29,19 +37,53 @@ pub(crate) struct Front {
     /// Room for connections, in all apps together.
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) stop: Stop,
+    /// Of connections for which there is no room.
+    pub(crate) crowded: Mutex<Limited>,
+}
+
+impl Front {
+    fn log_lost(&self, why: Lost, waited: f64) {
+        match why {
+            Lost::TooMany => self.log_crowded("no container is ready, and --max-held clients wait already"),
+            Lost::ClientGone => tracing::info!(waited, %why, "not served"),
+            // Dropped with bytes unread the socket is reset; else it ends in order, for nothing was promised.
+            Lost::NotReady | Lost::Stopped => tracing::warn!(waited, %why, "not served"),
+        }
+    }
+
+    /// A crowd must not fill the log too.
+    fn log_crowded(&self, why: &str) {
+        // Whatever a panic left, it still counts.
+        let admitted = self.crowded.lock().unwrap_or_else(PoisonError::into_inner).admit(Instant::now());
+        if let Some(left_out) = admitted {
+            tracing::warn!(why, left_out, "not served");
+        }
+    }
+
+    /// A published port takes connections for an application that no longer does: then it closes at once.
+    fn doubt(&self, candidate: &Candidate, ended: &Ended) {
+        let closed = ended.by == Side::Backend && ended.down == 0 && ended.lasted < AT_ONCE;
+        if closed && candidate.path == Path::Published {
+            // The probe that follows decides. A full queue has enough of them.
+            let _ = self.kept.reports.try_send(Report { of: candidate.key(), why: Undialled::TimedOut });
+        }
+    }
 }
 
 /// Takes a connection to the listener `place`, if there is room for it.
 pub(crate) fn accept(front: &Arc<Front>, place: &Arc<str>, accepted: Accepted) {
+    let span =
+        tracing::error_span!("connection", listener = %place, app = front.app.name, peer = %accepted.peer);
     let Ok(slot) = front.slots.clone().try_acquire_owned() else {
-        let (app, peer) = (&front.app.name, accepted.peer);
-        return tracing::warn!(%app, listener = %place, %peer, why = "there are --max-connections", "not served");
+        return span.in_scope(|| front.log_crowded("there are --max-connections"));
     };
     let (front, place) = (front.clone(), place.clone());
-    front.stop.tracker.clone().spawn(async move {
+    let tracker = front.stop.tracker.clone();
+    let serving = async move {
         serve(&front, &place, accepted).await;
         drop(slot);
-    });
+    };
+    tracker.spawn(serving.instrument(span));
 }
 
 /// Serves it to its end.
@@ -62,25 +104,19 @@ async fn serve(front: &Front, place: &str, Accepted { stream, peer }: Accepted) 
     };
     let reached = waiting.reach(&client).await;
     let waited = seconds(begun.elapsed());
-    let (candidate, mut backend) = match reached {
+    let Reached { candidate, mut socket, counted: _counted } = match reached {
         Ok(reached) => reached,
-        // Dropped with bytes unread, it is a reset; else an orderly end, for which nothing was promised.
-        Err(Lost::ClientGone) => {
-            return tracing::info!(app = app.name, listener = %place, %peer, waited, why = %Lost::ClientGone, "not served");
-        }
-        Err(why) => {
-            return tracing::warn!(app = app.name, listener = %place, %peer, waited, %why, "not served");
-        }
+        Err(why) => return front.log_lost(why, waited),
     };
     if let Some(header) = header
-        && !matches!(timeout(app.connect_timeout, backend.write_all(&header)).await, Ok(Ok(())))
+        && !matches!(timeout(app.connect_timeout, socket.write_all(&header)).await, Ok(Ok(())))
     {
         let (container, address) = (candidate.id.get(..12), candidate.address);
-        return tracing::warn!(app = app.name, listener = %place, %peer, container, %address, "the PROXY header was not taken");
+        return tracing::warn!(container, %address, "the PROXY header was not taken");
     }
-    let _counted = candidate.open.one_more();
-    let (ended, cut) = carry(front, place, &candidate, client, backend).await;
-    log(front, place, &candidate, peer, &ended, cut, waited);
+    let (ended, cut) = carry(front, place, &candidate, client, socket).await;
+    front.doubt(&candidate, &ended);
+    log(&candidate, &ended, cut, waited);
 }
 
 /// Carries until the end; also says why, if we ended it.
@@ -137,26 +173,16 @@ fn header(stream: &Stream, peer: Peer) -> Header {
     }
 }
 
-fn log(
-    front: &Front,
-    place: &str,
-    candidate: &Candidate,
-    peer: Peer,
-    Ended { up, down, by, why, lasted }: &Ended,
-    cut: Option<&'static str>,
-    waited: f64,
-) {
-    let (app, container, name) = (&front.app.name, candidate.id.get(..12), &candidate.name);
-    let (address, path, lasted, by) =
-        (candidate.address, candidate.path.name(), seconds(*lasted), by_whom(*by));
+fn log(candidate: &Candidate, ended: &Ended, cut: Option<&'static str>, waited: f64) {
+    let Ended { up, down, by, why, lasted } = ended;
+    let (container, name, address, path) =
+        (candidate.id.get(..12), &candidate.name, candidate.address, candidate.path.name());
+    let (seconds, by) = (seconds(*lasted), by_whom(*by));
     let why = match (why, cut) {
         (Why::Stopped, Some(cut)) => cut.to_owned(),
         _ => why.to_string(),
     };
-    tracing::info!(
-        %app, listener = %place, %peer, container, %name, %address, path, up, down, seconds = lasted, waited, by, %why,
-        "closed"
-    );
+    tracing::info!(container, %name, %address, path, up, down, seconds, waited, by, %why, "closed");
 }
 
 fn by_whom(side: Side) -> &'static str {
@@ -170,3 +196,6 @@ fn by_whom(side: Side) -> &'static str {
 fn seconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1000.0).round() / 1000.0
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,10 +8,19 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::fleet::Undialled;
-use crate::routes::Candidate;
+use crate::routes::{Candidate, Counted};
 
 /// After so long without an answer the next candidate is dialled too. One lost packet costs a second.
 const OVERTAKE: Duration = Duration::from_secs(1);
+
+/// A container that was reached.
+#[derive(Debug)]
+pub(crate) struct Reached {
+    pub(crate) candidate: Candidate,
+    pub(crate) socket: Socket,
+    /// Since before the dial: who sees no connections may stop the container.
+    pub(crate) counted: Counted,
+}
 
 /// Dials `candidates` in their order, each for at most `limit`; the first to connect wins, and the others
 /// are given up. `failed` is told of each that did not.
@@ -19,7 +28,7 @@ pub(crate) async fn first(
     candidates: &[Candidate],
     limit: Duration,
     mut failed: impl FnMut(&Candidate, Undialled),
-) -> Option<(Candidate, Socket)> {
+) -> Option<Reached> {
     let mut attempts = JoinSet::new();
     let mut waiting = candidates.iter();
     let mut overtake = Instant::now();
@@ -27,17 +36,18 @@ pub(crate) async fn first(
         tokio::select! {
             biased;
             Some(ended) = attempts.join_next() => match ended {
-                Ok((candidate, Ok(socket))) => return Some((candidate, socket)),
-                Ok((candidate, Err(why))) => failed(&candidate, why),
+                Ok((candidate, counted, Ok(socket))) => return Some(Reached { candidate, socket, counted }),
+                Ok((candidate, _, Err(why))) => failed(&candidate, why),
                 Err(panicked) => tracing::error!(%panicked, "a dial panicked"),
             },
             () = sleep_until(overtake), if !waiting.as_slice().is_empty() => {}
             else => return None,
         }
         if let Some(candidate) = waiting.next().cloned() {
+            let counted = candidate.open.one_more();
             attempts.spawn(async move {
                 let dialled = dial(&candidate, limit).await;
-                (candidate, dialled)
+                (candidate, counted, dialled)
             });
             overtake = Instant::now() + OVERTAKE;
         }
@@ -110,7 +120,7 @@ mod tests {
         let mut failures = Vec::new();
         let failed =
             |candidate: &Candidate, why| failures.push((candidate.id.clone(), why == Undialled::TimedOut));
-        let reached = first(candidates, limit, failed).await.map(|(candidate, _)| candidate.id);
+        let reached = first(candidates, limit, failed).await.map(|reached| reached.candidate.id);
         (reached, failures)
     }
 

@@ -11,10 +11,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::dial;
-use crate::fleet::Key;
+use crate::dial::{self, Reached};
 use crate::keeper::Report;
-use crate::routes::{Candidate, Routes};
+use crate::routes::Routes;
 
 /// Between two attempts at candidates that all failed, should the keeper not take them off the list.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -61,7 +60,7 @@ impl Waiting<'_> {
     ///
     /// # Errors
     /// [`Lost`] says why there is none.
-    pub(crate) async fn reach(mut self, client: &Socket) -> Result<(Candidate, Socket), Lost> {
+    pub(crate) async fn reach(mut self, client: &Socket) -> Result<Reached, Lost> {
         let (now, begun) = (self.now.clone(), Instant::now());
         tokio::select! {
             biased;
@@ -71,16 +70,15 @@ impl Waiting<'_> {
         }
     }
 
-    async fn attempts(&mut self, deadline: Instant) -> Result<(Candidate, Socket), Lost> {
+    async fn attempts(&mut self, deadline: Instant) -> Result<Reached, Lost> {
         let mut held: Option<OwnedSemaphorePermit> = None;
         loop {
             let routes = self.routes.borrow_and_update().clone();
             let candidates = routes.at(self.place);
             if let Some(reached) = dial::first(candidates, self.app.connect_timeout, |c, why| {
                 tracing::debug!(app = self.app.name, container = c.id.get(..12), address = %c.address, ?why, "not reached");
-                let of = Key { id: c.id.clone(), port: c.port, epoch: c.epoch };
-                // A full queue has enough of them.
-                let _ = self.reports.try_send(Report { of, why });
+                                // A full queue has enough of them.
+                let _ = self.reports.try_send(Report { of: c.key(), why });
             })
             .await
             {

@@ -10,6 +10,7 @@ use relay::Address;
 use tokio_util::sync::CancellationToken;
 
 use crate::address::Path;
+use crate::fleet::Key;
 
 /// Where the connections of each listener go. The key is the rule's place.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -48,6 +49,11 @@ impl PartialEq for Candidate {
 }
 
 impl Candidate {
+    /// The backend that it is.
+    pub(crate) fn key(&self) -> Key {
+        Key { id: self.id.clone(), port: self.port, epoch: self.epoch }
+    }
+
     /// In the form that is dialled.
     pub(crate) fn target(&self) -> Address {
         Address::Tcp { host: self.address.ip().to_string(), port: self.address.port() }

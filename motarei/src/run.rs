@@ -1,7 +1,9 @@
 //! The proxy from its first accept to its last connection.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use daemon::log::Limited;
 use daemon::stop::{How, Stop};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -14,6 +16,9 @@ use crate::listeners::Listeners;
 use crate::selector::Label;
 use crate::status::{self, Status};
 use crate::{Config, Sockets};
+
+/// How often it is said that there is no room.
+const SAID_EVERY: Duration = Duration::from_secs(1);
 
 /// Proxies until `stop` has drained. Discovery and probes go on meanwhile, for those who still wait.
 pub async fn run(config: Config, mut sockets: Sockets, stop: Stop) -> How {
@@ -31,7 +36,8 @@ pub async fn run(config: Config, mut sockets: Sockets, stop: Stop) -> How {
         let (keeper, kept) = Keeper::new(app.clone(), own_out.clone());
         working.spawn(keeper.run());
         let (room, slots, stop) = (room.clone(), slots.clone(), stop.clone());
-        fronts.push(Arc::new(Front { app, kept, room, slots, stop }));
+        let crowded = Mutex::new(Limited::new(SAID_EVERY));
+        fronts.push(Arc::new(Front { app, kept, room, slots, stop, crowded }));
     }
     let facts = fronts.iter().map(|front| front.kept.facts.clone()).collect();
     let status = Arc::new(Status {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::address::Path;
-use crate::fleet::Undialled;
+use crate::fleet::{Key, Undialled};
+use crate::routes::Candidate;
 use std::net::SocketAddr;
 use tokio::net::{TcpListener, UnixStream};
 

@@ -50,7 +50,8 @@ fn front(app: App, stop: &Stop) -> (Arc<Front>, watch::Sender<Wanted>) {
     let (reports, facts) = (mpsc::channel(1).0, mpsc::channel(1).0);
     let kept = Kept { routes, wanted, seen, reports, facts };
     let (room, slots) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(1)));
-    (Arc::new(Front { app: Arc::new(app), kept, room, slots, stop: stop.clone() }), wanted_in)
+    let crowded = std::sync::Mutex::new(daemon::log::Limited::new(TICK));
+    (Arc::new(Front { app: Arc::new(app), kept, room, slots, stop: stop.clone(), crowded }), wanted_in)
 }
 
 fn named(name: &str) -> App {

@@ -2,7 +2,6 @@ use super::*;
 use crate::discovery::tests::FakeEngine;
 use crate::fleet::tests::app;
 use crate::status::{StatusAddress, ask};
-use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixStream};
 

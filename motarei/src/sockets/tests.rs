@@ -33,7 +33,8 @@ async fn assigned(rules: &[&[&str]]) -> (Result<Sockets>, u16) {
 
 #[tokio::test]
 async fn an_inherited_socket_is_that_of_the_rule_with_its_port() {
-    let table: [(&[&[&str]], Option<(usize, &str)>); 7] = [
+    type Given<'a> = &'a [&'a [&'a str]];
+    let table: [(Given<'_>, Option<(usize, &str)>); 7] = [
         (&[&["127.0.0.1:PORT=80"]], Some((0, "127.0.0.1:PORT=80"))),
         (&[&[":PORT=80", ":1=1"]], Some((0, ":PORT=80"))),
         (&[&["10.0.0.1:PORT=80", "127.0.0.1:PORT=81"]], Some((0, "127.0.0.1:PORT=81"))),
