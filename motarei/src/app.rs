@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use daemon::listen::Host;
+use daemon::listen::{Host, ListenAddr};
 use relay::proxy::Version;
 
 use crate::address::Reach;
@@ -35,4 +35,15 @@ pub struct App {
     pub drain: Duration,
     /// When a silent connection to a container that gets no new ones is closed; `None`: never.
     pub old_idle_close: Option<Duration>,
+}
+
+impl App {
+    /// What tells one listener from another. Where containers say what to listen on, it is the port: an old and
+    /// a new one that write its host differently share the listener, and an inherited socket serves both.
+    pub(crate) fn place(&self, rule: &Rule) -> String {
+        match &rule.listen {
+            ListenAddr::Tcp { port: port @ 1.., .. } if self.rules.is_empty() => format!(":{port}"),
+            listen => listen.to_string(),
+        }
+    }
 }

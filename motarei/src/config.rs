@@ -77,10 +77,11 @@ fn check_places(apps: &[App]) -> Result<()> {
     let mut places = BTreeMap::new();
     for app in apps {
         for rule in &app.rules {
-            if rule.place().ends_with(":0") {
+            let place = app.place(rule);
+            if place.ends_with(":0") {
                 continue;
             }
-            if let Some(other) = places.insert(rule.place(), &app.name) {
+            if let Some(other) = places.insert(place, &app.name) {
                 bail!(
                     "{} is listened on twice, for the apps {other} and {}; remove one of them",
                     rule.listen,

@@ -172,10 +172,17 @@ impl Fleet {
             return;
         };
         backend.judge(answers, via, health, now);
-        if backend.probed.accepts() && member.told_to_end.is_some_and(|told| now - told >= ENDING) {
-            member.told_to_end = None;
-            let (app, container, name) = (&self.app.name, member.container.short(), &member.container.name);
-            tracing::warn!(%app, container, %name, "still accepts 30 s after it was told to end: it counts as ready");
+        match member.told_to_end {
+            Some(told) if backend.probed.accepts() && now - told < ENDING => {
+                backend.due = Some(told + ENDING)
+            }
+            Some(_) if backend.probed.accepts() => {
+                member.told_to_end = None;
+                let (app, container, name) =
+                    (&self.app.name, member.container.short(), &member.container.name);
+                tracing::warn!(%app, container, %name, "still accepts 30 s after it was told to end: it counts as ready");
+            }
+            _ => {}
         }
     }
 
@@ -225,7 +232,7 @@ impl Fleet {
     pub(crate) fn wanted(&self) -> Wanted {
         if !self.app.rules.is_empty() {
             let open: BTreeMap<_, _> =
-                self.app.rules.iter().map(|rule| (rule.place(), rule.clone())).collect();
+                self.app.rules.iter().map(|rule| (self.app.place(rule), rule.clone())).collect();
             return Wanted { keep: open.keys().cloned().collect(), open };
         }
         let age = |member: &Member| (member.container.created, member.id().to_owned());

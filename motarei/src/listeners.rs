@@ -189,7 +189,8 @@ impl Listeners {
     }
 
     fn serve(&mut self, app: usize, rule: Rule, listeners: Vec<Listener>, inherited: bool) {
-        let (front, place) = (self.fronts[app].clone(), rule.place());
+        let front = self.fronts[app].clone();
+        let place = front.app.place(&rule);
         let close = CancellationToken::new();
         let bound: Vec<_> = listeners.iter().map(Listener::to_string).collect();
         let addresses = listeners.iter().filter_map(|listener| listener.tcp_addr().ok().flatten()).collect();
@@ -210,12 +211,13 @@ impl Listeners {
 
     fn fail(&mut self, app: usize, rule: &Rule, error: String) {
         let again = Instant::now() + RETRY;
-        let before = self.failed.get(&(app, rule.place()));
+        let key = (app, self.fronts[app].app.place(rule));
+        let before = self.failed.get(&key);
         if before.is_none_or(|before| before.error != error) {
             tracing::error!(app = self.fronts[app].app.name, %error, "not listening, trying again every 10 s");
         }
         let count = before.map_or(0, |before| before.count) + 1;
-        self.failed.insert((app, rule.place()), Failure { error, count, again });
+        self.failed.insert(key, Failure { error, count, again });
     }
 
     fn publish(&mut self) {

@@ -27,11 +27,6 @@ impl Rule {
     pub fn same_port(host: &Host, port: u16) -> Self {
         Self { listen: ListenAddr::Tcp { host: host.clone(), port }, port }
     }
-
-    /// What tells one listener from another.
-    pub fn place(&self) -> String {
-        self.listen.to_string()
-    }
 }
 
 /// `ADDR=PORT`, or `ADDR` alone, whose port is then that of the container too.

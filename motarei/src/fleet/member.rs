@@ -42,7 +42,7 @@ impl Member {
     /// Makes rules and backends follow what is known of the container. A backend whose addresses have
     /// changed begins anew.
     pub(super) fn follow(&mut self, app: &App, own: &[SocketAddr], epochs: &mut u64, now: Instant) {
-        self.rules = rules(app, &self.container).into_iter().map(|rule| (rule.place(), rule)).collect();
+        self.rules = rules(app, &self.container).into_iter().map(|rule| (app.place(&rule), rule)).collect();
         let rules = &self.rules;
         self.backends.retain(|port, _| rules.values().any(|rule| rule.port == *port));
         for rule in self.rules.values() {

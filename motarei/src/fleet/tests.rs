@@ -1,3 +1,6 @@
+mod any_order;
+mod wanted;
+
 use super::*;
 use crate::address::Reach;
 use crate::container::tests::{container, endpoint};
@@ -5,7 +8,7 @@ use crate::container::{Network, Wishes};
 use crate::event::What;
 use crate::probe::Check;
 
-const PLACE: &str = "0.0.0.0:8000";
+const PLACE: &str = ":8000";
 
 pub(crate) fn app() -> App {
     App {
@@ -188,6 +191,16 @@ fn a_container_that_does_not_end_is_ready_again() {
     stand.later(30_000);
     stand.ready(&[]);
     assert_eq!((stand.state("a"), stand.route().len()), (State::Terminating, 0), "it does not accept");
+
+    let mut stand = web(&["a"]);
+    stand.ready(&["a"]);
+    stand.happens("a", What::Killed(15));
+    stand.refused("a");
+    assert_eq!(stand.ready(&["a"]), ["a"], "a backlog that was full");
+    assert_eq!(stand.state("a"), State::Terminating);
+    stand.later(30_000);
+    assert_eq!(stand.ready(&["a"]), ["a"]);
+    assert_eq!(stand.state("a"), State::Ready);
 }
 
 #[test]
@@ -262,61 +275,4 @@ fn only_containers_with_all_labels_count() {
     assert!(stand.fleet.members.is_empty());
     stand.change("b", |container| drop(container.labels.insert("env".into(), "prod".into())));
     assert_eq!(stand.fleet.members.keys().collect::<Vec<_>>(), ["b"]);
-}
-
-fn places(wanted: &Wanted) -> (Vec<String>, Vec<String>) {
-    (wanted.open.values().map(ToString::to_string).collect(), wanted.keep.iter().cloned().collect())
-}
-
-#[test]
-fn listens_on_the_ports_of_the_newest_ready_one_and_of_all_older() {
-    let ports = |ports: &[u16]| ports.iter().map(|port| (*port, vec![])).collect();
-    let mut stand = web(&["old", "mid", "new"]);
-    stand.change("old", |container| container.ports = ports(&[80]));
-    stand.change("mid", |container| container.ports = ports(&[80, 81]));
-    stand.change("new", |container| container.ports = ports(&[82]));
-    let keep: Vec<_> = ["0.0.0.0:80", "0.0.0.0:81", "0.0.0.0:82"].map(str::to_owned).into();
-    let open = |ports: &[u16]| ports.iter().map(|port| format!("0.0.0.0:{port}={port}")).collect::<Vec<_>>();
-    for (ready, expected) in
-        [(&[][..], open(&[])), (&["mid"], open(&[80, 81])), (&["new"], open(&[80, 81, 82]))]
-    {
-        stand.later(200);
-        stand.ready(ready);
-        assert_eq!(places(&stand.fleet.wanted()), (expected, keep.clone()), "{ready:?}");
-    }
-    stand.list(&[]);
-    assert_eq!(places(&stand.fleet.wanted()), (vec![], vec![]));
-}
-
-#[test]
-fn flags_win_over_labels_and_labels_over_ports() {
-    let rules = |text: &str| vec![text.parse::<Rule>().unwrap()];
-    let listen = || Wishes { listen: Some(rules(":90=9000")), ports: Some(vec![9001]), ..Wishes::default() };
-    let port = || Wishes { ports: Some(vec![9001]), ..Wishes::default() };
-    for (flags, wishes, expected) in [
-        (vec![], Wishes::default(), "0.0.0.0:8000=8000"),
-        (vec![], port(), "0.0.0.0:9001=9001"),
-        (vec![], listen(), ":90=9000"),
-        (rules(":80=8000"), listen(), ":80=8000"),
-    ] {
-        let mut stand = Stand::new(App { rules: flags, ..app() });
-        stand.list(&["a"]);
-        stand.change("a", |container| container.wishes = wishes.clone());
-        stand.ready(&["a"]);
-        assert_eq!(places(&stand.fleet.wanted()).0, [expected], "{wishes:?}");
-    }
-}
-
-#[test]
-fn labels_say_how_to_ask_and_how_long_to_drain() {
-    let mut stand = web(&["a"]);
-    let probe = Check::Http("/up".to_owned());
-    let wishes =
-        Wishes { probe: Some(probe.clone()), drain: Some(Duration::from_secs(5)), ..Wishes::default() };
-    stand.change("a", |container| container.wishes = wishes);
-    assert_eq!(stand.fleet.due(stand.now)[0].how.check, probe);
-    let answers = [("172.17.0.2:8000".parse().unwrap(), Outcome::Ready)];
-    let key = Key { id: "a".to_owned(), port: 8000, epoch: stand.fleet.members["a"].backends[&8000].epoch };
-    stand.fleet.probed(&key, &answers, stand.now);
-    assert_eq!(stand.fleet.routes().at(PLACE)[0].drain, Duration::from_secs(5));
 }

@@ -128,3 +128,6 @@ fn of_port(port: u16, member: &Member, backend: &Backend, clock: Clock) -> Port 
         ready_since: since,
     }
 }
+
+#[cfg(test)]
+mod tests;
