@@ -46,14 +46,12 @@ impl Engine {
     pub(crate) async fn connect(address: &EngineAddress) -> Result<Self> {
         let docker = client(address).with_context(|| format!("{}", address.transport))?;
         let told = asked(docker.version()).await.with_context(|| format!("{}", address.transport))?;
-        let info = asked(docker.info()).await.context("asking for the engine's options")?;
-        let rootless =
-            info.security_options.unwrap_or_default().iter().any(|option| option.contains("rootless"));
+        let local = matches!(address.transport, Transport::Unix(_)) && !is_rootless(&docker).await;
         let engine = Self {
             docker,
             version: told.version.unwrap_or_default(),
             api: told.api_version.unwrap_or_default(),
-            local: matches!(address.transport, Transport::Unix(_)) && !rootless,
+            local,
         };
         if engine.api.parse::<ApiVersion>().is_ok_and(|api| api < OLDEST) {
             let (api, engine) = (&engine.api, &engine.version);
@@ -124,6 +122,15 @@ impl Events {
             }
         }
     }
+}
+
+/// A rootless engine's bridges are in a network of its own, where this host's addresses mean others. An engine
+/// that cannot say is none: it is older than that, or speaks another dialect.
+async fn is_rootless(docker: &Docker) -> bool {
+    let info =
+        asked(docker.info()).await.inspect_err(|error| tracing::debug!(%error, "no word of the options"));
+    let options = info.ok().and_then(|info| info.security_options).unwrap_or_default();
+    options.iter().any(|option| option.contains("rootless"))
 }
 
 async fn asked<T>(call: impl Future<Output = Result<T, bollard::errors::Error>>) -> Result<T> {

@@ -144,6 +144,9 @@ impl Member {
     }
 }
 
+/// An image that exposes a whole range means something else than that each port is listened on and asked.
+pub(crate) const MOST_PORTS: usize = 64;
+
 /// The flags' listeners, else what the labels wish, else the container's ports.
 fn rules(app: &App, container: &Container) -> Vec<Rule> {
     if !app.rules.is_empty() {
@@ -154,6 +157,6 @@ fn rules(app: &App, container: &Container) -> Vec<Rule> {
     match (&wishes.listen, &wishes.ports) {
         (Some(rules), _) => rules.clone(),
         (None, Some(ports)) => ports.iter().map(same).collect(),
-        (None, None) => container.ports.keys().map(same).collect(),
+        (None, None) => container.ports.keys().take(MOST_PORTS).map(same).collect(),
     }
 }

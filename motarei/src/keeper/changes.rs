@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::fleet::{Fleet, State};
+use crate::container::Container;
+use crate::fleet::{Fleet, MOST_PORTS, State};
 use crate::routes::Routes;
 
 /// What was logged last.
@@ -24,7 +25,7 @@ impl Changes {
 
     /// Logs what is different from last time.
     pub(super) fn log(&mut self, fleet: &Fleet, routes: &Routes) {
-        self.log_labels(fleet);
+        self.log_ignored(fleet);
         self.log_states(fleet);
         self.log_routes(routes);
     }
@@ -73,16 +74,51 @@ impl Changes {
         self.routed = routed;
     }
 
-    fn log_labels(&mut self, fleet: &Fleet) {
+    fn log_ignored(&mut self, fleet: &Fleet) {
         self.warned.retain(|id, _| fleet.members.contains_key(id));
         for member in fleet.members.values() {
-            let wrong = &member.container.wishes.wrong;
-            if !wrong.is_empty() && self.warned.get(member.id()) != Some(wrong) {
+            let ignored = ignored(&self.app, &member.container);
+            if !ignored.is_empty() && self.warned.get(member.id()) != Some(&ignored) {
                 let (app, container, name) =
                     (&self.app.name, member.container.short(), &member.container.name);
-                tracing::warn!(%app, container, %name, why = wrong.join("; "), "labels are ignored");
-                self.warned.insert(member.id().to_owned(), wrong.clone());
+                tracing::warn!(%app, container, %name, what = ignored.join("; "), "ignored");
+                self.warned.insert(member.id().to_owned(), ignored);
             }
+        }
+    }
+}
+
+/// Labels that cannot be read, and ports that are too many.
+fn ignored(app: &App, container: &Container) -> Vec<String> {
+    let (wishes, exposed) = (&container.wishes, container.ports.len());
+    let mut ignored = wishes.wrong.clone();
+    let by_ports = app.rules.is_empty() && wishes.listen.is_none() && wishes.ports.is_none();
+    if by_ports && exposed > MOST_PORTS {
+        let fix = "say which with --listen or the label motarei.port";
+        ignored
+            .push(format!("it exposes {exposed} ports, and only the first {MOST_PORTS} are proxied: {fix}"));
+    }
+    ignored
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::Wishes;
+    use crate::container::tests::container;
+    use crate::fleet::tests::app;
+
+    #[test]
+    fn too_many_ports_are_told_unless_somebody_chose() {
+        let many = (1..=65).map(|port| (port, vec![])).collect();
+        let many = Container { ports: many, ..container("a", 1) };
+        let chosen =
+            Container { wishes: Wishes { ports: Some(vec![1]), ..Wishes::default() }, ..many.clone() };
+        let given = App { rules: vec![":80".parse().unwrap()], ..app() };
+        for (app, container, told) in
+            [(app(), container("a", 1), 0), (app(), many.clone(), 1), (app(), chosen, 0), (given, many, 0)]
+        {
+            assert_eq!(ignored(&app, &container).len(), told);
         }
     }
 }

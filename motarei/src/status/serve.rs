@@ -118,7 +118,7 @@ pub(crate) async fn serve(status: Arc<Status>, address: StatusAddress, inherited
     }
 }
 
-/// The default one is tried for ever, since a former generation may have it.
+/// It is tried for ever, since a former generation may have it; what is carried does not depend on it.
 async fn bound(StatusAddress { address, given }: &StatusAddress) -> Vec<Listener> {
     if let (ListenAddr::Unix(path), false) = (address, given)
         && let Some(directory) = path.parent()

@@ -67,3 +67,12 @@ fn an_old_and_a_new_container_share_a_port_however_they_write_it() {
     assert_eq!(addresses, [9000, 8000]);
     assert_eq!(places(&stand.fleet.wanted()).0, ["127.0.0.1:8000=9000"], "the newest one says where");
 }
+
+#[test]
+fn a_range_of_ports_is_cut() {
+    let mut stand = web(&["a"]);
+    stand.change("a", |container| container.ports = (1..=10_000).map(|port| (port, vec![])).collect());
+    assert_eq!(stand.fleet.due(stand.now).len(), MOST_PORTS);
+    stand.change("a", |container| container.wishes.ports = Some((1..=100).collect()));
+    assert_eq!(stand.fleet.members["a"].backends.len(), 100, "if it is meant");
+}
