@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use daemon::GoDuration;
-use daemon::limits::max_connections;
+use daemon::limits::{Lowered, max_connections};
 use daemon::listen::Host;
 
 use crate::Args;
@@ -52,16 +52,12 @@ impl Config {
         let engine = EngineAddress::find(args.docker_host.as_deref().or(docker_host.as_deref()), env)?;
         let apps: Vec<_> = apps.into_iter().map(|app| flags.clone().or(app).into_app(&engine)).collect();
         check_places(&apps)?;
-        let connections =
-            max_connections(args.max_connections.or(most).unwrap_or(MAX_CONNECTIONS), descriptors);
-        if let Some(lowered) = connections.lowered {
-            tracing::warn!("{lowered}");
-        }
+        let most = args.max_connections.or(most);
         Ok(Self {
             apps,
             engine,
             status: StatusAddress::or_default(args.status_listen.or(status_listen)),
-            max_connections: connections.allowed,
+            max_connections: fitting(most, descriptors),
             max_held: args.max_held.or(max_held).unwrap_or(MAX_HELD),
         })
     }
@@ -70,6 +66,19 @@ impl Config {
     pub fn rules(&self) -> impl Iterator<Item = (usize, &Rule)> {
         self.apps.iter().enumerate().flat_map(|(index, app)| app.rules.iter().map(move |rule| (index, rule)))
     }
+}
+
+/// A connection takes a third descriptor, to watch that its container is there. That fewer fit than the default
+/// is only worth a warning if somebody wanted more.
+fn fitting(wanted: Option<usize>, descriptors: u64) -> usize {
+    let fit = max_connections(wanted.unwrap_or(MAX_CONNECTIONS), descriptors / 3 * 2);
+    if let (Some(Lowered { wanted, allowed, .. }), true) = (fit.lowered, wanted.is_some()) {
+        tracing::warn!(
+            "at most {allowed} connections instead of {wanted}: each takes three descriptors, and the limit is \
+             {descriptors}; raise it with LimitNOFILE= or ulimit -Hn"
+        );
+    }
+    fit.allowed
 }
 
 /// No listener may be there twice.
@@ -181,7 +190,7 @@ mod tests {
         let app = &config.apps[0];
         assert_eq!((app.name.as_str(), app.bind.to_string().as_str()), ("app=web", "0.0.0.0"));
         assert_eq!((app.connect_timeout, app.hold, app.drain), (CONNECT_TIMEOUT, HOLD, DRAIN));
-        assert_eq!((config.max_held, config.max_connections, app.old_idle_close), (1000, 480, None));
+        assert_eq!((config.max_held, config.max_connections, app.old_idle_close), (1000, 309, None));
         assert_eq!(config.status.address.to_string(), crate::status::SOCKET);
         assert!(!config.status.given);
     }

@@ -19,6 +19,7 @@ use crate::address::Path;
 use crate::app::App;
 use crate::dial::Reached;
 use crate::fleet::Undialled;
+use crate::half_open::Watch;
 use crate::hold::{Lost, Waiting};
 use crate::keeper::{Kept, Report};
 use crate::pinned::{Watched, watch_pinned};
@@ -128,19 +129,25 @@ async fn carry(
     backend: Socket,
 ) -> (Ended, Option<&'static str>) {
     let cut = front.stop.now.child_token();
-    let drained = async {
-        front.stop.draining.cancelled().await;
-        tokio::time::sleep(candidate.drain).await;
-        "--drain is over"
+    let watch = Watch::on(&backend);
+    let ends = async {
+        let drained = async {
+            front.stop.draining.cancelled().await;
+            tokio::time::sleep(candidate.drain).await;
+        };
+        tokio::select! {
+            () = drained => "--drain is over",
+            () = watch.is_half_open(&candidate.open.ended) => "the container ended without a word",
+        }
     };
     let Some(idle) = front.app.old_idle_close else {
-        return until(relay::copy(client, backend, &cut), drained, &cut).await;
+        return until(relay::copy(client, backend, &cut), ends, &cut).await;
     };
     let (client, activity) = Watched::new(client);
     let pinned = watch_pinned(front.kept.routes.clone(), place, candidate, activity, idle);
     let ends = async {
         tokio::select! {
-            why = drained => why,
+            why = ends => why,
             () = pinned => "idle, and it pinned an old container",
         }
     };

@@ -96,7 +96,7 @@ impl Fleet {
         let ids: BTreeSet<_> = listed.iter().map(|container| container.id.clone()).collect();
         let missing: Vec<_> = self.members.keys().filter(|id| !ids.contains(*id)).cloned().collect();
         for id in missing {
-            self.remove(&id, now);
+            self.ended(&id, now);
         }
         for container in listed {
             self.update(container, now);
@@ -118,8 +118,15 @@ impl Fleet {
         }
     }
 
-    fn remove(&mut self, id: &str, now: Instant) {
-        let Some(member) = self.members.remove(id) else { return };
+    fn ended(&mut self, id: &str, now: Instant) {
+        if let Some(member) = self.remove(id, now) {
+            member.open.ended.cancel();
+        }
+    }
+
+    /// A container that has left a network comes back with the next list, if it has another.
+    fn remove(&mut self, id: &str, now: Instant) -> Option<Member> {
+        let member = self.members.remove(id)?;
         member.open.gone.cancel();
         if let Some(lived) = member.ready_for(now).filter(|lived| *lived < SOON)
             && self
@@ -131,13 +138,15 @@ impl Fleet {
             let lived = format!("{lived:.1?}");
             tracing::warn!(%app, container, %name, %lived, "ended soon after it was ready: back to an older one");
         }
+        Some(member)
     }
 
     /// Takes what happened to a container, if it is one of ours.
     pub(crate) fn event(&mut self, event: &Event, now: Instant) {
         let Some(member) = self.members.get_mut(&event.id) else { return };
         match event.what {
-            What::Ended | What::Disconnected => self.remove(&event.id, now),
+            What::Ended => self.ended(&event.id, now),
+            What::Disconnected => drop(self.remove(&event.id, now)),
             What::Killed(signal) if signal == KILL || signal == member.container.stop_signal => {
                 member.told_to_end(now, ENDING);
             }

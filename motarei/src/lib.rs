@@ -27,6 +27,7 @@ mod engine;
 mod event;
 mod file;
 mod fleet;
+mod half_open;
 mod hold;
 mod keeper;
 mod listeners;

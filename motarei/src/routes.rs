@@ -64,8 +64,10 @@ impl Candidate {
 #[derive(Debug, Default)]
 pub(crate) struct Open {
     connections: AtomicUsize,
-    /// The container is gone: who still dials it gives up.
+    /// The container, or an address of it, is gone: who still dials it gives up.
     pub(crate) gone: CancellationToken,
+    /// It runs no more: what it sent has been sent.
+    pub(crate) ended: CancellationToken,
 }
 
 impl Open {

@@ -123,3 +123,14 @@ async fn a_connection_is_cut_when_its_time_to_drain_is_over() {
     assert!(client.read(&mut [0]).await.is_err(), "a reset: it was not all");
     assert!(begun.elapsed() >= Duration::from_millis(900), "{:?}", begun.elapsed());
 }
+
+#[tokio::test]
+async fn a_connection_ends_when_its_container_did_without_a_word() {
+    let stand = Stand::new(|_| {}, Path::Container).await;
+    let mut client = stand.client().await;
+    let (mut silent, _) = stand.container.accept().await.unwrap();
+    silent.write_all(b"x").await.unwrap();
+    stand.open.ended.cancel();
+    client.read_exact(&mut [0]).await.unwrap();
+    assert!(client.read(&mut [0]).await.is_err(), "a reset: it was not all");
+}

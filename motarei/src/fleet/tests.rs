@@ -208,14 +208,16 @@ fn what_is_gone_is_dialled_no_more() {
     for what in [What::Ended, What::Disconnected] {
         let mut stand = web(&["old", "new"]);
         stand.ready(&["old", "new"]);
-        let gone = stand.fleet.members["new"].open.gone.clone();
+        let open = stand.fleet.members["new"].open.clone();
         stand.happens("new", what);
-        assert_eq!((stand.route(), gone.is_cancelled()), (vec!["old".to_owned()], true));
+        assert_eq!((stand.route(), open.gone.is_cancelled()), (vec!["old".to_owned()], true));
+        assert_eq!(open.ended.is_cancelled(), what == What::Ended, "another network may still carry");
     }
     let mut stand = web(&["old", "new"]);
     stand.ready(&["old", "new"]);
+    let open = stand.fleet.members["new"].open.clone();
     stand.list(&["old"]);
-    assert_eq!(stand.route(), ["old"]);
+    assert_eq!((stand.route(), open.ended.is_cancelled()), (vec!["old".to_owned()], true));
     stand.change("old", |container| container.phase = Phase::Down);
     assert!(stand.route().is_empty());
 }
