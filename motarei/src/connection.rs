@@ -35,6 +35,8 @@ pub(crate) struct Front {
     pub(crate) kept: Kept,
     /// Room for clients that wait, in all apps together.
     pub(crate) room: Arc<Semaphore>,
+    /// Turns of those that have waited.
+    pub(crate) door: Arc<Semaphore>,
     /// Room for connections, in all apps together.
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) stop: Stop,
@@ -101,6 +103,7 @@ async fn serve(front: &Front, place: &str, Accepted { stream, peer }: Accepted) 
         routes: front.kept.routes.clone(),
         reports: &front.kept.reports,
         room: &front.room,
+        door: &front.door,
         now: &front.stop.now,
     };
     let reached = waiting.reach(&client).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use relay::Socket;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
@@ -17,6 +17,11 @@ use crate::routes::Routes;
 
 /// Between two attempts at candidates that all failed, should the keeper not take them off the list.
 const AGAIN: Duration = Duration::from_millis(100);
+
+/// So many of those that waited are let in at once, each for as long as it takes an application to accept it:
+/// 800 a second. All at once they would overflow the queue of one that has just begun to listen.
+pub(crate) const LET_IN: usize = 16;
+const ACCEPTED: Duration = Duration::from_millis(20);
 
 /// Why a client got no container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +56,8 @@ pub(crate) struct Waiting<'a> {
     pub(crate) reports: &'a mpsc::Sender<Report>,
     /// Permits to be held, for all apps together.
     pub(crate) room: &'a Arc<Semaphore>,
+    /// Permits to be let in after waiting, of this app.
+    pub(crate) door: &'a Arc<Semaphore>,
     /// Cancelled: give up.
     pub(crate) now: &'a CancellationToken,
 }
@@ -73,6 +80,7 @@ impl Waiting<'_> {
     async fn attempts(&mut self, deadline: Instant) -> Result<Reached, Lost> {
         let mut held: Option<OwnedSemaphorePermit> = None;
         loop {
+            let turn = if held.is_some() { Some(self.turn(deadline).await?) } else { None };
             let routes = self.routes.borrow_and_update().clone();
             let candidates = routes.at(self.place);
             if let Some(reached) = dial::first(candidates, self.app.connect_timeout, |c, why| {
@@ -82,8 +90,15 @@ impl Waiting<'_> {
             })
             .await
             {
+                if let Some(turn) = turn {
+                    tokio::spawn(async move {
+                        sleep(ACCEPTED).await;
+                        drop(turn);
+                    });
+                }
                 return Ok(reached);
             }
+            drop(turn);
             if held.is_none() {
                 held = Some(self.room.clone().try_acquire_owned().map_err(|_| Lost::TooMany)?);
             }
@@ -94,6 +109,12 @@ impl Waiting<'_> {
                 () = sleep(AGAIN), if failed => {}
             }
         }
+    }
+
+    /// A little later than the deadline is soon enough for a container that became ready just before it.
+    async fn turn(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Lost> {
+        let turn = timeout_at(deadline + self.app.connect_timeout, self.door.clone().acquire_owned()).await;
+        turn.ok().and_then(Result::ok).ok_or(Lost::NotReady)
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use crate::app::App;
 use crate::connection::Front;
 use crate::discovery::{Discovery, Engaged};
+use crate::hold::LET_IN;
 use crate::keeper::Keeper;
 use crate::listeners::Listeners;
 use crate::selector::Label;
@@ -37,7 +38,8 @@ pub async fn run(config: Config, mut sockets: Sockets, stop: Stop) -> How {
         working.spawn(keeper.run());
         let (room, slots, stop) = (room.clone(), slots.clone(), stop.clone());
         let crowded = Mutex::new(Limited::new(SAID_EVERY));
-        fronts.push(Arc::new(Front { app, kept, room, slots, stop, crowded }));
+        let door = Arc::new(Semaphore::new(LET_IN));
+        fronts.push(Arc::new(Front { app, kept, room, door, slots, stop, crowded }));
     }
     let facts = fronts.iter().map(|front| front.kept.facts.clone()).collect();
     let status = Arc::new(Status {

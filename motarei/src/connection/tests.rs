@@ -45,7 +45,15 @@ impl Stand {
         };
         let (room, slots) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(1)));
         let crowded = Mutex::new(Limited::new(Duration::from_secs(1)));
-        let front = Front { app: Arc::new(app), kept, room, slots, stop: Stop::manual(), crowded };
+        let front = Front {
+            app: Arc::new(app),
+            kept,
+            door: room.clone(),
+            room,
+            slots,
+            stop: Stop::manual(),
+            crowded,
+        };
         Self { front: Arc::new(front), container, open, reports }
     }
 

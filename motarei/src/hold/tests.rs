@@ -28,6 +28,7 @@ struct Stand {
     routes: watch::Sender<Arc<Routes>>,
     reports: (mpsc::Sender<Report>, mpsc::Receiver<Report>),
     room: Arc<Semaphore>,
+    door: Arc<Semaphore>,
     now: CancellationToken,
 }
 
@@ -38,6 +39,7 @@ impl Stand {
             routes: watch::Sender::new(routes(candidates)),
             reports: mpsc::channel(8),
             room: Arc::new(Semaphore::new(1)),
+            door: Arc::new(Semaphore::new(1)),
             now: CancellationToken::new(),
         }
     }
@@ -50,10 +52,17 @@ impl Stand {
 
     fn reach(&self, client: Socket) -> tokio::task::JoinHandle<Option<Lost>> {
         let (app, routes, reports) = (self.app.clone(), self.routes.subscribe(), self.reports.0.clone());
-        let (room, now) = (self.room.clone(), self.now.clone());
+        let (room, door, now) = (self.room.clone(), self.door.clone(), self.now.clone());
         tokio::spawn(async move {
-            let waiting =
-                Waiting { app: &app, place: PLACE, routes, reports: &reports, room: &room, now: &now };
+            let waiting = Waiting {
+                app: &app,
+                place: PLACE,
+                routes,
+                reports: &reports,
+                room: &room,
+                door: &door,
+                now: &now,
+            };
             waiting.reach(&client).await.err()
         })
     }
@@ -129,4 +138,21 @@ async fn a_refusal_is_told_and_the_client_goes_on_waiting() {
     let (_listener, address) = listening().await;
     stand.routes.send_replace(routes(vec![candidate(address)]));
     assert_eq!(task.await.unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_waited_are_let_in_by_turns() {
+    let mut stand = Stand::new(vec![]);
+    stand.room = Arc::new(Semaphore::new(3));
+    let clients: Vec<_> = (0..3).map(|_| stand.client()).collect();
+    while stand.room.available_permits() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let (_listener, address) = listening().await;
+    let begun = Instant::now();
+    stand.routes.send_replace(routes(vec![candidate(address)]));
+    for (task, _client) in clients {
+        assert_eq!(task.await.unwrap(), None);
+    }
+    assert_eq!(begun.elapsed(), ACCEPTED * 2, "one at once here, and the others after it");
 }

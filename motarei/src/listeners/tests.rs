@@ -53,7 +53,18 @@ fn front(app: App, stop: &Stop) -> (Arc<Front>, watch::Sender<Wanted>) {
     let kept = Kept { routes, wanted, seen, reports, facts };
     let (room, slots) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(1)));
     let crowded = std::sync::Mutex::new(daemon::log::Limited::new(TICK));
-    (Arc::new(Front { app: Arc::new(app), kept, room, slots, stop: stop.clone(), crowded }), wanted_in)
+    (
+        Arc::new(Front {
+            app: Arc::new(app),
+            kept,
+            door: room.clone(),
+            room,
+            slots,
+            stop: stop.clone(),
+            crowded,
+        }),
+        wanted_in,
+    )
 }
 
 fn named(name: &str) -> App {
