@@ -18,6 +18,7 @@
 mod address;
 mod app;
 mod args;
+mod ask;
 mod config;
 mod connection;
 mod container;
