@@ -40,6 +40,7 @@ mod run;
 mod selector;
 mod sockets;
 pub mod status;
+mod worker;
 
 pub use address::{Reach, Via};
 pub use app::App;
@@ -51,3 +52,4 @@ pub use rule::{BadRule, Rule};
 pub use run::run;
 pub use selector::Label;
 pub use sockets::{Bound, Failed, Sockets};
+pub use worker::{RunArgs, run as run_worker};

@@ -1,0 +1,156 @@
+//! What the worker does about what it is told and sees: a pure state machine.
+//!
+//! ```text
+//!  Serving ── USR1 ──► Retiring ── a newer one serves, and ours is idle or its time is over ──► Stopping
+//!     └────────────── TERM, INT ──────────┴─────────────────────────────────────────────────────►   │
+//!                                                                               TERM again: kill ◄──┘
+//! ```
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::time::Instant;
+
+use super::sight::Sight;
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// USR1: there is a newer generation. It comes again with each further one.
+    Retire,
+    /// TERM, INT.
+    Stop,
+    /// The application's affair.
+    Pass(Signal),
+}
+
+/// What is to be done now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deed {
+    Nothing,
+    /// The command gets this signal.
+    Pass(Signal),
+    /// The container is asked to end.
+    Stop,
+    /// It is not asked.
+    Kill,
+}
+
+#[derive(Debug)]
+pub(crate) struct Lifecycle {
+    mine: Mine,
+    phase: Phase,
+}
+
+/// Whether it is known which container is ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mine {
+    NotYet,
+    Known,
+    /// It will not be: there is no protection then.
+    Unknowable,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Serving,
+    Retiring {
+        /// Since when a newer one has served without interruption.
+        succeeded: Option<Instant>,
+    },
+    Stopping {
+        /// A signal said so, and so the next one means it.
+        told: bool,
+    },
+}
+
+impl Lifecycle {
+    pub(crate) fn new() -> Self {
+        Self { mine: Mine::NotYet, phase: Phase::Serving }
+    }
+
+    pub(crate) fn told(&mut self, told: Told) -> Deed {
+        match (told, self.phase) {
+            (Told::Pass(signal), _) => Deed::Pass(signal),
+            (Told::Retire, Phase::Serving) => self.retire(),
+            (Told::Retire, _) => Deed::Nothing,
+            (Told::Stop, Phase::Stopping { told: true }) => Deed::Kill,
+            (Told::Stop, Phase::Stopping { told: false }) => {
+                self.phase = Phase::Stopping { told: true };
+                Deed::Nothing
+            }
+            (Told::Stop, _) => self.stop(true),
+        }
+    }
+
+    /// It is known now which container is ours.
+    pub(crate) fn found(&mut self) -> Deed {
+        self.mine = Mine::Known;
+        match self.phase {
+            Phase::Stopping { .. } => Deed::Stop,
+            _ => Deed::Nothing,
+        }
+    }
+
+    /// It cannot be found out.
+    pub(crate) fn lost(&mut self) -> Deed {
+        self.mine = Mine::Unknowable;
+        match self.phase {
+            Phase::Retiring { .. } => self.stop(false),
+            _ => Deed::Nothing,
+        }
+    }
+
+    pub(crate) fn saw(&mut self, sight: &Sight, now: Instant) -> Deed {
+        let Phase::Retiring { succeeded } = &mut self.phase else { return Deed::Nothing };
+        let Sight::Succeeded(by) = sight else {
+            *succeeded = None;
+            return Deed::Nothing;
+        };
+        let since = now - *succeeded.get_or_insert(now);
+        let idle = by.connections == Some(0) && since >= by.settle;
+        if idle || since >= by.drain { self.stop(false) } else { Deed::Nothing }
+    }
+
+    /// Whether it matters what newer ones do.
+    pub(crate) fn is_watching(&self) -> bool {
+        self.mine == Mine::Known && matches!(self.phase, Phase::Retiring { .. })
+    }
+
+    /// Whether the end of the command is what was wanted.
+    pub(crate) fn is_stopping(&self) -> bool {
+        matches!(self.phase, Phase::Stopping { .. })
+    }
+
+    /// Whether a signal has asked for the stop, so that somebody waits for our end.
+    pub(crate) fn is_awaited(&self) -> bool {
+        matches!(self.phase, Phase::Stopping { told: true })
+    }
+
+    fn retire(&mut self) -> Deed {
+        match self.mine {
+            Mine::Unknowable => self.stop(false),
+            _ => {
+                self.phase = Phase::Retiring { succeeded: None };
+                Deed::Nothing
+            }
+        }
+    }
+
+    fn stop(&mut self, told: bool) -> Deed {
+        self.phase = Phase::Stopping { told };
+        match self.mine {
+            Mine::Known => Deed::Stop,
+            // docker run, and most scripts, pass it on.
+            _ => Deed::Pass(Signal::TERM),
+        }
+    }
+}
+
+/// How long a stop that was asked for by a signal may take before it is a kill: the engine may hang.
+pub(crate) fn longest_stop(patience: Duration) -> Duration {
+    patience + Duration::from_secs(20)
+}
+
+#[cfg(test)]
+mod tests;

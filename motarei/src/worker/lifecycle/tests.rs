@@ -1,0 +1,176 @@
+use super::*;
+use crate::worker::sight::Succession;
+
+/// One step of a story: what happens, after how many seconds, and what is to be done.
+#[derive(Debug)]
+enum Step {
+    Told(Told),
+    Found,
+    Lost,
+    /// Nothing newer serves.
+    Alone,
+    /// A newer one serves; the connections to ours, if they can be counted.
+    Succeeded(Option<usize>),
+}
+
+use Step::{Alone, Found, Lost, Succeeded, Told as Tell};
+use Told::{Pass, Retire, Stop};
+
+fn tell(lifecycle: &mut Lifecycle, step: &Step, now: Instant) -> Deed {
+    let (drain, settle) = (Duration::from_secs(30), Duration::from_secs(2));
+    match step {
+        Tell(told) => lifecycle.told(*told),
+        Found => lifecycle.found(),
+        Lost => lifecycle.lost(),
+        Alone => lifecycle.saw(&Sight::Alone("it boots".into()), now),
+        Succeeded(connections) => {
+            let by = Succession { by: "b".into(), connections: *connections, drain, settle };
+            lifecycle.saw(&Sight::Succeeded(by), now)
+        }
+    }
+}
+
+/// Its name, the story, and its deeds.
+type Case<'a> = (&'a str, &'a [(u64, Step)], &'a [(u64, Deed)]);
+
+/// The deeds of a story, the nothings left out, each with its second.
+fn deeds(story: &[(u64, Step)]) -> (Vec<(u64, Deed)>, Lifecycle) {
+    let (mut lifecycle, start) = (Lifecycle::new(), Instant::now());
+    let mut deeds = Vec::new();
+    for (second, step) in story {
+        let deed = tell(&mut lifecycle, step, start + Duration::from_secs(*second));
+        if deed != Deed::Nothing {
+            deeds.push((*second, deed));
+        }
+    }
+    (deeds, lifecycle)
+}
+
+const TERM: Deed = Deed::Pass(Signal::TERM);
+
+#[test]
+fn the_old_one_serves_until_a_newer_one_does() {
+    let table: [Case<'_>; 9] = [
+        ("nothing newer", &[(0, Found), (1, Tell(Retire)), (2, Alone), (9999, Alone)], &[]),
+        (
+            "idle",
+            &[
+                (0, Found),
+                (1, Tell(Retire)),
+                (2, Succeeded(Some(0))),
+                (3, Succeeded(Some(0))),
+                (4, Succeeded(Some(0))),
+            ],
+            &[(4, Deed::Stop)],
+        ),
+        (
+            "busy until the drain is over",
+            &[
+                (0, Found),
+                (1, Tell(Retire)),
+                (2, Succeeded(Some(1))),
+                (31, Succeeded(Some(1))),
+                (32, Succeeded(Some(1))),
+            ],
+            &[(32, Deed::Stop)],
+        ),
+        (
+            "connections that cannot be counted",
+            &[
+                (0, Found),
+                (1, Tell(Retire)),
+                (2, Succeeded(None)),
+                (31, Succeeded(None)),
+                (32, Succeeded(None)),
+            ],
+            &[(32, Deed::Stop)],
+        ),
+        (
+            "a newer one that dies, and another",
+            &[
+                (0, Found),
+                (1, Tell(Retire)),
+                (2, Succeeded(Some(1))),
+                (20, Alone),
+                (21, Succeeded(Some(1))),
+                (49, Succeeded(Some(1))),
+                (50, Succeeded(Some(0))),
+            ],
+            &[(50, Deed::Stop)],
+        ),
+        (
+            "told again with each generation",
+            &[
+                (0, Found),
+                (1, Tell(Retire)),
+                (2, Succeeded(Some(1))),
+                (3, Tell(Retire)),
+                (4, Succeeded(Some(0))),
+            ],
+            &[(4, Deed::Stop)],
+        ),
+        ("told again while it stops", &[(0, Found), (1, Tell(Stop)), (2, Tell(Retire))], &[(1, Deed::Stop)]),
+        ("not told", &[(0, Found), (1, Succeeded(Some(0))), (9, Succeeded(Some(0)))], &[]),
+        (
+            "told before it is known",
+            &[(0, Tell(Retire)), (1, Found), (2, Succeeded(Some(0))), (4, Succeeded(Some(0)))],
+            &[(4, Deed::Stop)],
+        ),
+    ];
+    for (name, story, expected) in table {
+        assert_eq!(deeds(story).0, expected, "{name}");
+    }
+}
+
+#[test]
+fn a_stop_is_asked_for_once_and_then_meant() {
+    let table: [Case<'_>; 8] = [
+        ("known", &[(0, Found), (1, Tell(Stop))], &[(1, Deed::Stop)]),
+        ("twice", &[(0, Found), (1, Tell(Stop)), (2, Tell(Stop))], &[(1, Deed::Stop), (2, Deed::Kill)]),
+        ("not known yet", &[(0, Tell(Stop)), (1, Found)], &[(0, TERM), (1, Deed::Stop)]),
+        ("not to be known", &[(0, Lost), (1, Tell(Stop)), (2, Tell(Stop))], &[(1, TERM), (2, Deed::Kill)]),
+        ("retired, not to be known", &[(0, Lost), (1, Tell(Retire)), (2, Tell(Stop))], &[(1, TERM)]),
+        ("lost while retiring", &[(0, Tell(Retire)), (1, Lost)], &[(1, TERM)]),
+        ("while retiring", &[(0, Found), (1, Tell(Retire)), (2, Alone), (3, Tell(Stop))], &[(3, Deed::Stop)]),
+        (
+            "while it stops because it has retired",
+            &[
+                (0, Found),
+                (1, Tell(Retire)),
+                (2, Succeeded(Some(0))),
+                (4, Succeeded(Some(0))),
+                (5, Tell(Stop)),
+                (6, Tell(Stop)),
+            ],
+            &[(4, Deed::Stop), (6, Deed::Kill)],
+        ),
+    ];
+    for (name, story, expected) in table {
+        let (deeds, lifecycle) = deeds(story);
+        assert_eq!(deeds, expected, "{name}");
+        assert!(lifecycle.is_stopping(), "{name}");
+    }
+}
+
+#[test]
+fn the_applications_signals_are_passed_on_at_any_time() {
+    let hup = || Tell(Pass(Signal::HUP));
+    let story = [(0, hup()), (1, Found), (2, Tell(Retire)), (3, hup()), (4, Tell(Stop)), (5, hup())];
+    let hup = Deed::Pass(Signal::HUP);
+    assert_eq!(deeds(&story).0, [(0, hup), (3, hup), (4, Deed::Stop), (5, hup)]);
+}
+
+#[test]
+fn newer_ones_are_watched_only_to_retire() {
+    for (story, watching) in [
+        (&[][..], false),
+        (&[(0, Found)], false),
+        (&[(0, Tell(Retire))], false),
+        (&[(0, Tell(Retire)), (1, Found)], true),
+        (&[(0, Found), (1, Tell(Retire))], true),
+        (&[(0, Found), (1, Tell(Retire)), (2, Tell(Stop))], false),
+        (&[(0, Lost), (1, Found), (2, Tell(Retire))], true),
+    ] {
+        assert_eq!(deeds(story).1.is_watching(), watching, "{story:?}");
+    }
+}
