@@ -40,6 +40,7 @@ mod run;
 mod selector;
 mod sockets;
 pub mod status;
+mod wait;
 mod worker;
 
 pub use address::{Reach, Via};
@@ -52,4 +53,5 @@ pub use rule::{BadRule, Rule};
 pub use run::run;
 pub use selector::Label;
 pub use sockets::{Bound, Failed, Sockets};
+pub use wait::{WaitArgs, wait};
 pub use worker::{RunArgs, run as run_worker};
