@@ -37,6 +37,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::selector::Label;
 use child::Child;
 use command::Launch;
+pub(crate) use established::Sockets;
 use finder::{Finder, Mine};
 use lifecycle::{Deed, Lifecycle, longest_stop};
 use newer::Newer;

@@ -10,7 +10,8 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::Path;
+
+use crate::first_process::FirstProcess;
 
 const ESTABLISHED: u8 = 0x01;
 /// The peer has said all that it will, and may wait for the answer.
@@ -20,26 +21,28 @@ const LISTEN: u8 = 0x0a;
 /// The TCP sockets of a network namespace that matter here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sockets {
-    /// Ports that are listened on.
+    /// Ports that are listened on for others.
     pub(crate) listening: BTreeSet<u16>,
+    /// Ports that are listened on at the loopback address only.
+    pub(crate) hidden: BTreeSet<u16>,
     /// Connections from outside to one of those ports that the application has not closed.
     pub(crate) connections: usize,
 }
 
 impl Sockets {
-    /// Those of the container `id`, whose first process is `pid` by the engine's word; nothing if they
-    /// cannot be read, or if that number is another process here, the engine being elsewhere.
-    pub(crate) fn of(id: &str, pid: i64) -> Option<Self> {
-        let process = Path::new("/proc").join(pid.to_string());
-        let read = |name: &str| std::fs::read_to_string(process.join(name)).ok();
-        read("cgroup").filter(|cgroup| cgroup.contains(id))?;
-        Some(Self::read(&[read("net/tcp")?, read("net/tcp6").unwrap_or_default()]))
+    /// Those of the container's network, if they can be read.
+    pub(crate) fn of(process: &FirstProcess) -> Option<Self> {
+        Some(Self::read(&[process.read("net/tcp")?, process.read("net/tcp6").unwrap_or_default()]))
     }
 
     fn read(tables: &[String]) -> Self {
         let lines: Vec<_> = tables.iter().flat_map(|table| table.lines()).filter_map(line).collect();
-        let listening: BTreeSet<_> =
-            lines.iter().filter(|line| line.state == LISTEN).map(|line| line.port).collect();
+        let listening_at = |loopback: bool| -> BTreeSet<_> {
+            let at = |line: &&Line| line.state == LISTEN && line.own.is_loopback() == loopback;
+            lines.iter().filter(at).map(|line| line.port).collect()
+        };
+        let listening = listening_at(false);
+        let hidden = listening_at(true).difference(&listening).copied().collect();
         let from_outside = |line: &&Line| {
             // What an application says to itself, or a HEALTHCHECK to it, keeps nobody waiting.
             [ESTABLISHED, CLOSE_WAIT].contains(&line.state)
@@ -47,12 +50,13 @@ impl Sockets {
                 && !line.peer.is_loopback()
         };
         let connections = lines.iter().filter(from_outside).count();
-        Self { listening, connections }
+        Self { listening, hidden, connections }
     }
 }
 
 #[derive(Debug)]
 struct Line {
+    own: IpAddr,
     port: u16,
     peer: IpAddr,
     state: u8,
@@ -61,10 +65,11 @@ struct Line {
 /// Nothing for the heading.
 fn line(text: &str) -> Option<Line> {
     let mut words = text.split_whitespace().skip(1);
-    let (_, port) = words.next()?.split_once(':')?;
+    let (own, port) = words.next()?.split_once(':')?;
     let (peer, _) = words.next()?.split_once(':')?;
     let state = u8::from_str_radix(words.next()?, 16).ok()?;
-    Some(Line { port: u16::from_str_radix(port, 16).ok()?, peer: address(peer)?.to_canonical(), state })
+    let port = u16::from_str_radix(port, 16).ok()?;
+    Some(Line { own: address(own)?.to_canonical(), port, peer: address(peer)?.to_canonical(), state })
 }
 
 fn address(hex: &str) -> Option<IpAddr> {
@@ -90,7 +95,7 @@ mod tests {
     /// As a kernel on x86-64 wrote them, cut after the state.
     fn sockets(lines: &[&str]) -> (Vec<u16>, usize) {
         let table = format!("{HEADING}\n{}\n", lines.join("\n"));
-        let Sockets { listening, connections } = Sockets::read(&[table]);
+        let Sockets { listening, connections, .. } = Sockets::read(&[table]);
         (listening.into_iter().collect(), connections)
     }
 
@@ -121,8 +126,21 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_is_no_container_is_not_read() {
-        assert_eq!(Sockets::of("0123456789abcdef", i64::from(std::process::id())), None);
-        assert_eq!(Sockets::of("0123456789abcdef", -1), None);
+    #[cfg(target_endian = "little")]
+    fn a_port_of_the_loopback_is_hidden() {
+        const LOOPBACK: &str = "   0: 0100007F:1F40 00000000:0000 0A";
+        for (lines, listening, hidden) in [
+            (&[LOOPBACK][..], &[][..], &[8000][..]),
+            (&[LOOPBACK, "   1: 020011AC:1F40 00000000:0000 0A"], &[8000], &[]),
+            (&[LOOPBACK, "   1: 00000000:0050 00000000:0000 0A"], &[80], &[8000]),
+        ] {
+            let sockets = Sockets::read(&[lines.join("\n")]);
+            let expected = Sockets {
+                listening: listening.iter().copied().collect(),
+                hidden: hidden.iter().copied().collect(),
+                connections: 0,
+            };
+            assert_eq!(sockets, expected, "{lines:?}");
+        }
     }
 }

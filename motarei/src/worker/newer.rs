@@ -12,6 +12,7 @@ use super::sight::{Sight, Succession};
 use crate::address::{Addresses, Reach, Via};
 use crate::container::{Container, Health, Inspected, Network, Phase, is_ours};
 use crate::engine::{Engine, EngineAddress};
+use crate::first_process::FirstProcess;
 use crate::probe::{How, Outcome, probe};
 use crate::selector::Label;
 use ports::Judged;
@@ -130,7 +131,7 @@ impl Running {
     fn sockets(&self) -> Option<Sockets> {
         let pid = self.inspected.state.as_ref()?.pid?;
         match self.container.network {
-            Network::Own(_) => Sockets::of(&self.container.id, pid),
+            Network::Own(_) => Sockets::of(&FirstProcess::of(&self.container.id, pid)?),
             Network::Host | Network::Of(_) => None,
         }
     }
