@@ -89,6 +89,11 @@ impl Container {
         self.age_order() > other.age_order()
     }
 
+    /// Whether it does what it should. What is not ready gets connections if nothing else can.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.state == "ready"
+    }
+
     fn age_order(&self) -> (i64, &str) {
         (self.created, &self.id)
     }

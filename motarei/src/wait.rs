@@ -95,7 +95,9 @@ fn serving(document: &Document, labels: &[Label], old: &mut Old) -> Result<Vec<S
     let mut ids = Vec::new();
     for app in document.with_labels(labels) {
         match app.routed() {
-            Some(routed) if old.is_replaced_by(app, routed) => ids.push(routed.id.clone()),
+            Some(routed) if old.is_replaced_by(app, routed) && routed.is_ready() => {
+                ids.push(routed.id.clone())
+            }
             _ => return Err(trouble(app, old)),
         }
     }
@@ -122,7 +124,8 @@ mod tests {
     use super::*;
 
     fn document(routed: &str, containers: &[(&str, i64)]) -> Document {
-        let container = |(id, created): &(&str, i64)| serde_json::json!({ "id": id, "name": format!("n-{id}"), "created": created, "state": "probing", "reason": "boots" });
+        let state = |id: &str| if id == routed { "ready" } else { "probing" };
+        let container = |(id, created): &(&str, i64)| serde_json::json!({ "id": id, "name": format!("n-{id}"), "created": created, "state": state(id), "reason": "boots" });
         let containers: Vec<_> = containers.iter().map(container).collect();
         let app = serde_json::json!({ "labels": ["app=web"], "routed": routed, "containers": containers });
         serde_json::from_value(serde_json::json!({ "apps": [app] })).unwrap()
@@ -166,6 +169,13 @@ mod tests {
             "it fell back to an older one"
         );
         assert!(serving(&document("c1", &[("c1", 3), ("a1", 1)]), &labels(), &mut old).is_ok());
+    }
+
+    #[test]
+    fn one_that_is_routed_for_want_of_a_better_does_not_serve() {
+        let mut document = document("b1", &[("b1", 2), ("a1", 1)]);
+        document.apps[0].containers[0].state = "unhealthy".to_owned();
+        assert!(serving(&document, &labels(), &mut old("a1")).unwrap_err().contains("n-b1 is unhealthy"));
     }
 
     #[test]
