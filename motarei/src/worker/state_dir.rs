@@ -4,10 +4,14 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::geteuid;
+
+/// What is older has not just been made.
+const YOUNG: Duration = Duration::from_secs(60);
 
 /// A directory that nobody else can write to.
 #[derive(Clone, Debug)]
@@ -29,7 +33,9 @@ impl StateDir {
             // The proxy's status socket is there too, for whoever may ask.
             fs::create_dir_all("/run/wsgate").context("/run/wsgate")?;
         }
-        Self::at(path)
+        let dir = Self::at(path)?;
+        dir.sweep();
+        Ok(dir)
     }
 
     fn at(path: PathBuf) -> Result<Self> {
@@ -45,6 +51,25 @@ impl StateDir {
             bail!("{}: it must be a directory that only you can write to", path.display());
         }
         Ok(Self(path))
+    }
+
+    /// Removes what workers have left that were killed.
+    fn sweep(&self) {
+        for entry in fs::read_dir(&self.0).into_iter().flatten().flatten() {
+            let (path, name) = (entry.path(), entry.file_name());
+            let (stem, kind) = (path.file_stem(), path.extension());
+            let Some(stem) = stem.and_then(|stem| stem.to_str()) else { continue };
+            let is_young = entry
+                .metadata()
+                .and_then(|of| of.modified())
+                .is_ok_and(|at| at.elapsed().is_ok_and(|age| age < YOUNG));
+            match kind.and_then(|kind| kind.to_str()) {
+                // Whoever has just made it is about to lock it.
+                Some("lock") if !is_young => drop(self.claim(stem)),
+                Some("cid") if !Path::new("/proc").join(stem).exists() => drop(Cidfile(self.0.join(name))),
+                _ => {}
+            }
+        }
     }
 
     /// A path for this process alone, where nothing is.
@@ -131,6 +156,27 @@ mod tests {
         fs::write(&path, "c1").unwrap();
         drop(cidfile);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_killed_workers_have_left_is_swept() {
+        let temp = tempfile::tempdir().unwrap();
+        let dir = StateDir::at(temp.path().join("d")).unwrap();
+        let old = std::time::SystemTime::now() - YOUNG * 2;
+        let claim = dir.claim("held").unwrap().expect("it is free");
+        claim._file.set_modified(old).unwrap();
+        let own = format!("{}.cid", std::process::id());
+        for name in ["young.lock", "left.lock", "4194305.cid", &own, "other"] {
+            fs::write(dir.0.join(name), "").unwrap();
+        }
+        File::options().write(true).open(dir.0.join("left.lock")).unwrap().set_modified(old).unwrap();
+        dir.sweep();
+        let mut left: Vec<_> =
+            fs::read_dir(&dir.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        let mut expected = [own.as_str(), "held.lock", "other", "young.lock"];
+        expected.sort_unstable();
+        assert_eq!(left, expected);
     }
 
     #[test]
