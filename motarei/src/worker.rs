@@ -31,7 +31,7 @@ use daemon::listen::ListenAddr;
 use daemon::log::LogArgs;
 use rustix::process::Signal;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use crate::selector::Label;
@@ -142,7 +142,7 @@ struct Worker {
     mine: Option<Mine>,
     /// All end with us.
     tasks: JoinSet<()>,
-    watching: bool,
+    watch: Option<AbortHandle>,
     /// A signal has asked for the end.
     awaited: bool,
     /// When that becomes a kill.
@@ -160,7 +160,7 @@ impl Worker {
             lifecycle,
             mine: None,
             tasks,
-            watching: false,
+            watch: None,
             awaited: false,
             overdue: None,
             tell,
@@ -232,11 +232,19 @@ impl Worker {
             self.awaited = true;
             self.overdue = Some(Instant::now() + longest_stop(self.args.stop_timeout.0));
         }
-        if let (true, false, Some(mine)) = (self.lifecycle.is_watching(), self.watching, &self.mine) {
-            self.watching = true;
-            let (id, status, newer) = (mine.id.clone(), self.args.status.clone(), self.newer());
-            let drain = self.args.drain.map(|drain| drain.0);
-            self.tasks.spawn(Watch { id, status, drain, newer, answered: None }.run(self.tell.clone()));
+        match (self.lifecycle.is_watching(), &self.mine, &self.watch) {
+            (true, Some(mine), None) => {
+                let (id, status, newer) = (mine.id.clone(), self.args.status.clone(), self.newer());
+                let drain = self.args.drain.map(|drain| drain.0);
+                let watch = Watch { id, status, drain, newer, answered: None };
+                self.watch = Some(self.tasks.spawn(watch.run(self.tell.clone())));
+            }
+            (false, _, Some(_)) => {
+                if let Some(watch) = self.watch.take() {
+                    watch.abort();
+                }
+            }
+            _ => {}
         }
     }
 
