@@ -195,6 +195,7 @@ impl Worker {
     fn on(&mut self, event: Event) -> Deed {
         match event {
             Event::Found(mine) => {
+                tracing::info!(container = short(&mine.id), "this is ours");
                 self.mine = Some(mine);
                 self.lifecycle.found()
             }

@@ -85,7 +85,6 @@ impl Finder {
 }
 
 fn found(tell: &UnboundedSender<Event>, mine: Mine) {
-    tracing::info!(container = super::short(&mine.id), "this is ours");
     // Nobody listens any more if we are to end.
     let _ = tell.send(Event::Found(mine));
 }
