@@ -39,7 +39,7 @@ impl Watch {
         let (mut again, mut shown) = (interval(LOOK), None);
         loop {
             again.tick().await;
-            let sight = self.look().await;
+            let Some(sight) = self.look().await else { continue };
             show(&sight, &mut shown);
             if tell.send(Event::Saw(sight)).is_err() {
                 return;
@@ -47,25 +47,28 @@ impl Watch {
         }
     }
 
-    async fn look(&mut self) -> Sight {
+    /// Nothing while a proxy is waited for: what was seen last holds.
+    async fn look(&mut self) -> Option<Sight> {
         let why = match ask(&self.status).await {
             Ok(document) => match sight(&document, &self.id, self.drain) {
                 Some(sight) => {
                     self.answered = Some(Instant::now());
-                    return sight;
+                    return Some(sight);
                 }
                 None => "the proxy does not follow our container".to_owned(),
             },
             Err(error) => format!("{error:#}"),
         };
         if self.answered.is_some_and(|answered| answered.elapsed() < RESTART) {
-            return Sight::Alone(why);
+            tracing::debug!(%why, "waiting for the proxy");
+            return None;
         }
         tracing::debug!(%why, "no proxy to ask");
-        match self.newer.look(&self.id, self.drain).await {
+        let seen = match self.newer.look(&self.id, self.drain).await {
             Ok(sight) => sight,
             Err(error) => Sight::Alone(format!("{error:#}; {why}")),
-        }
+        };
+        Some(seen)
     }
 }
 

@@ -42,6 +42,24 @@ fn connections_have_the_drain_to_end() {
 }
 
 #[test]
+fn a_proxy_that_is_restarted_is_waited_for() {
+    let mut stage = Stage::new();
+    let busy = r#"{"apps":[{"routed":"b","containers":[{"id":"ID","created":1,"connections":1},{"id":"b","created":2}]}]}"#;
+    stage.proxy_says(busy);
+    stage.start(&["docker", "run", "web"]);
+    stage.until_known();
+    stage.tell(Signal::USR1);
+    stage.until_asked(2);
+    stage.proxy_says("");
+    stage.until_asked(3);
+    stage.proxy_says(r#"{"apps":[]}"#);
+    stage.until_asked(3);
+    assert!(stage.is_running() && !stage.was_called("stop") && !stage.was_logged("no newer one does"));
+    stage.proxy_says(&busy.replace(r#""connections":1"#, r#""connections":0"#));
+    assert_eq!(stage.ended(), 0);
+}
+
+#[test]
 fn a_stop_goes_through_the_tool_and_is_no_failure() {
     for signal in [Signal::TERM, Signal::INT] {
         let mut stage = Stage::new();

@@ -97,9 +97,13 @@ impl Stage {
         });
     }
 
+    pub(crate) fn was_logged(&self, part: &str) -> bool {
+        self.log.lock().unwrap().contains(part)
+    }
+
     /// Until the worker knows its container.
     pub(crate) fn until_known(&self) {
-        eventually("it knows its container", || self.log.lock().unwrap().contains("this is ours"));
+        eventually("it knows its container", || self.was_logged("this is ours"));
     }
 
     pub(crate) fn tell(&mut self, signal: Signal) {
