@@ -12,9 +12,12 @@ use daemon::log::LogArgs;
 use relay::proxy::Version;
 
 use crate::address::Via;
+use crate::check::CheckArgs;
 use crate::probe::Check;
 use crate::rule::Rule;
 use crate::selector::Label;
+use crate::wait::WaitArgs;
+use crate::worker::RunArgs;
 
 /// Deploy containers without a failed connection: listens on the ports of the Docker containers that carry
 /// a label, and carries every new connection to the newest one that is ready.
@@ -106,6 +109,18 @@ pub struct Args {
 /// The subcommands. They ask a running proxy, or the engine, and are processes of their own.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
+    /// Run a container as a worker of start_server, and end it only when a newer one serves
+    #[command(disable_version_flag = true)]
+    Run(RunArgs),
+
+    /// Wait until new connections go to a newer container
+    #[command(disable_version_flag = true)]
+    Wait(WaitArgs),
+
+    /// Warn about what will bite at the next deploy
+    #[command(disable_version_flag = true)]
+    Check(CheckArgs),
+
     /// Show containers, their states, why they are not ready, and their connections
     #[command(disable_version_flag = true)]
     Status {
@@ -154,6 +169,13 @@ Examples:
                      name = 'web'
                      labels = ['app=web']
                      listen = [':80=8000']
+  start_server --signal-on-hup=USR1 --signal-on-term=TERM -- \\
+      motarei run --label app=web -- docker run --rm -P -l app=web IMAGE
+      containers as workers: kill -HUP the start_server, and the old one serves until the new one is ready
+  motarei wait --label app=web --newer-than OLD
+      for a deploy script: succeeds when a container newer than OLD serves
+  motarei check --label app=web
+      what will bite at the next deploy
   motarei status
       containers, states, why not ready
 

@@ -8,7 +8,8 @@ use daemon::argv::{self, Dash};
 use daemon::exit::{Failure, Stage};
 use daemon::stop::Stop;
 use motarei::status::{StatusAddress, ask, show};
-use motarei::{Args, Command, Config, Sockets, run};
+use motarei::{Args, Command, Config, Sockets, check, run, run_worker, wait};
+use tokio::runtime::Builder;
 
 /// Each connection has a shorter time to drain of its own, `--drain` or its container's label.
 const LONGEST_DRAIN: Duration = Duration::from_secs(24 * 60 * 60);
@@ -18,12 +19,13 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => error.exit(),
     };
-    match args.command.is_some() {
-        true => args.log.init_quietly(),
-        false => args.log.init(),
+    match &args.command {
+        None => args.log.init(),
+        Some(Command::Run(worker)) => worker.log.init(),
+        Some(_) => args.log.init_quietly(),
     }
     match stages(args) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => ExitCode::from(status),
         Err(failure) => {
             eprintln!("motarei: {failure:#}");
             failure.code()
@@ -31,27 +33,44 @@ fn main() -> ExitCode {
     }
 }
 
-fn stages(mut args: Args) -> Result<(), Failure> {
-    let descriptors = daemon::limits::raise_descriptors();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().running()?;
+fn stages(mut args: Args) -> Result<u8, Failure> {
+    let runtime = match args.command {
+        None => Builder::new_multi_thread().enable_all().build().running()?,
+        Some(_) => Builder::new_current_thread().enable_all().build().running()?,
+    };
     let done = runtime.block_on(async {
         match args.command.take() {
-            None => proxy(args, descriptors).await,
-            Some(Command::Status { status, json }) => {
-                let document = ask(&StatusAddress::or_default(status).address).await.running()?;
-                match json {
-                    true => println!("{}", serde_json::to_string_pretty(&document).running()?),
-                    false => print!("{}", show(&document)),
-                }
-                Ok(())
-            }
+            None => proxy(args).await.map(|()| 0),
+            Some(command) => other(command).await,
         }
     });
     runtime.shutdown_background(); // a name that is still being looked up is not waited for
     done
 }
 
-async fn proxy(args: Args, descriptors: u64) -> Result<(), Failure> {
+/// What is no proxy: the exit status.
+async fn other(command: Command) -> Result<u8, Failure> {
+    match command {
+        Command::Run(args) => return run_worker(args).await,
+        Command::Wait(args) => println!("{}", wait(args).await.running()?.join("\n")),
+        Command::Check(args) => {
+            let warnings = check(args, |name| std::env::var(name).ok()).await.running()?;
+            warnings.iter().for_each(|warning| println!("{warning}"));
+            return Ok(u8::from(!warnings.is_empty()));
+        }
+        Command::Status { status, json } => {
+            let document = ask(&StatusAddress::or_default(status).address).await.running()?;
+            match json {
+                true => println!("{}", serde_json::to_string_pretty(&document).running()?),
+                false => print!("{}", show(&document)),
+            }
+        }
+    }
+    Ok(0)
+}
+
+async fn proxy(args: Args) -> Result<(), Failure> {
+    let descriptors = daemon::limits::raise_descriptors();
     let env = |name: &str| std::env::var(name).ok();
     let config = Config::from_args(args, env, descriptors).configuring()?;
     let stop = Stop::on_signals(LONGEST_DRAIN, "connections").running()?;
