@@ -13,6 +13,7 @@ mod client_token;
 mod config;
 mod conformance;
 mod credential;
+mod deploy;
 mod deteco;
 mod dev;
 mod differential;

@@ -13,6 +13,7 @@
 //! somebody is ([`issuer`], [`web_server`], [`fake_iap`]) and what is in the way ([`forward_proxy`]), the real
 //! servers ([`mariadb`], [`sshd`], [`balancer`]), what measures ([`audit`], [`pattern`], [`memory`], [`meter`]),
 //! and what a pipe stands between ([`sabo`], [`terminal`]).
+//! servers ([`mariadb`], [`sshd`], [`balancer`]), containers ([`docker`], [`deploy`], [`load`]), and what measures ([`audit`], [`pattern`], [`memory`]).
 //!
 //! Everything here panics with a message that says what was expected: that is how a test fails.
 
@@ -21,8 +22,11 @@ pub mod audit;
 pub mod balancer;
 pub mod certificate;
 pub mod conformance;
+pub mod deploy;
+pub mod destination;
 pub mod destination;
 pub mod deteco;
+pub mod docker;
 pub mod eventually;
 pub mod fake_gateway;
 pub mod fake_iap;
@@ -32,6 +36,7 @@ pub mod frame;
 pub mod http;
 pub mod isolated;
 pub mod issuer;
+pub mod load;
 pub mod mariadb;
 pub mod memory;
 pub mod meter;

@@ -1,0 +1,140 @@
+//! Visitors at a steady rate: who asked when, and what became of it.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::programs::patient;
+
+/// A hundred requests a second, each on its own connection and in its own thread: a slow answer delays nobody.
+#[derive(Debug)]
+pub struct Load {
+    seen: Arc<Mutex<Vec<Visit>>>,
+    stop: Sender<()>,
+    visitors: JoinHandle<()>,
+}
+
+/// One request.
+#[derive(Debug, Clone)]
+pub struct Visit {
+    /// When it began.
+    pub begun: Instant,
+    /// When it ended, this way or that.
+    pub ended: Instant,
+    /// The body of a 200, or what went wrong.
+    pub answer: Result<String, String>,
+}
+
+/// What became of all of them, in the order in which they ended.
+#[derive(Debug)]
+pub struct Visits(pub Vec<Visit>);
+
+const PAUSE: Duration = Duration::from_millis(10);
+
+impl Load {
+    /// Begins.
+    pub fn on(address: SocketAddr) -> Load {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (stop, stopped) = channel();
+        let ours = Arc::clone(&seen);
+        let visitors = thread::spawn(move || visit_until(&stopped, address, &ours));
+        Load { seen, stop, visitors }
+    }
+
+    /// How many answers there were until now with this body.
+    pub fn answers(&self, body: &str) -> usize {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.iter().filter(|visit| visit.answer.as_deref() == Ok(body)).count()
+    }
+
+    /// Sends no more, and waits for those that are under way.
+    pub fn stop(self) -> Visits {
+        drop(self.stop);
+        self.visitors.join().expect("a visitor does not panic");
+        Visits(std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+impl Visits {
+    /// What went wrong, each with its time since the first visit.
+    pub fn failures(&self) -> Vec<String> {
+        let first = self.0.iter().map(|visit| visit.begun).min();
+        let told = |visit: &Visit| {
+            let failure = visit.answer.as_ref().err()?;
+            Some(format!("at {:.1?}: {failure}", visit.begun - first?))
+        };
+        self.0.iter().filter_map(told).collect()
+    }
+
+    /// The bodies.
+    pub fn bodies(&self) -> BTreeSet<&str> {
+        self.0.iter().filter_map(|visit| visit.answer.as_deref().ok()).collect()
+    }
+
+    /// Visits that were answered with `old` though they began when `new` had already been answered.
+    pub fn late(&self, old: &str, new: &str) -> usize {
+        let is = |visit: &&Visit, body: &str| visit.answer.as_deref() == Ok(body);
+        let first = self.0.iter().filter(|visit| is(visit, new)).map(|visit| visit.ended).min();
+        self.0.iter().filter(|visit| is(visit, old) && first.is_some_and(|first| visit.begun > first)).count()
+    }
+
+    /// The longest that one had to wait.
+    pub fn longest(&self) -> Duration {
+        self.0.iter().map(|visit| visit.ended - visit.begun).max().unwrap_or_default()
+    }
+}
+
+fn visit_until(stopped: &Receiver<()>, address: SocketAddr, seen: &Mutex<Vec<Visit>>) {
+    thread::scope(|scope| {
+        let start = Instant::now();
+        // The next one is due by the clock: a late wake-up does not lower the rate.
+        for number in 1.. {
+            scope.spawn(|| {
+                let begun = Instant::now();
+                let answer = visit(address);
+                let visit = Visit { begun, ended: Instant::now(), answer };
+                seen.lock().unwrap_or_else(PoisonError::into_inner).push(visit);
+            });
+            let due = start + PAUSE * number;
+            let stop = stopped.recv_timeout(due.saturating_duration_since(Instant::now()));
+            if stop != Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                return;
+            }
+        }
+    });
+}
+
+/// One request, and the body of its answer.
+///
+/// # Errors
+/// In words, for whatever is not a 200.
+pub fn visit(address: SocketAddr) -> Result<String, String> {
+    let connected = TcpStream::connect(address).map_err(|error| format!("connect: {error}"))?;
+    visit_on(&connected)
+}
+
+/// [`visit`] on an open connection, which ends with it.
+///
+/// # Errors
+/// In words, for whatever is not a 200.
+pub fn visit_on(stream: &TcpStream) -> Result<String, String> {
+    patient(stream);
+    let answer = ask(stream).map_err(|error| format!("no answer: {error}"))?;
+    match answer.split_once("\r\n\r\n") {
+        Some((head, body)) if head.starts_with("HTTP/1.") && head[8..].starts_with(" 200") => {
+            Ok(body.trim_end().to_owned())
+        }
+        _ => Err(format!("instead of 200: {answer:?}")),
+    }
+}
+
+fn ask(mut stream: &TcpStream) -> io::Result<String> {
+    stream.write_all(b"GET / HTTP/1.0\r\nHost: web\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
