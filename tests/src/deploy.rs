@@ -41,7 +41,11 @@ pub struct Deploy {
 impl Plan {
     /// The application of the tests, as it is.
     pub fn new(label: &str) -> Plan {
-        Plan { label: label.to_owned(), flags: Vec::new(), image: docker().image.clone() }
+        Plan {
+            label: label.to_owned(),
+            flags: vec!["--publish-all".to_owned()],
+            image: docker().image.clone(),
+        }
     }
 
     /// With a variable of the application, `NAME=VALUE`.

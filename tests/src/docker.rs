@@ -76,9 +76,10 @@ impl Docker {
         output_of(self.command().args(arguments)).trim_end().to_owned()
     }
 
-    /// The flags that every `docker run` of the tests needs; the image comes after further flags.
+    /// The flags that every `docker run` of the tests needs; the image comes after further flags. A missing
+    /// image is not looked for elsewhere.
     pub fn run_flags(&self, label: &str) -> Vec<String> {
-        ["run", "--rm", "-P", "--label", &self.mark, "--label", label].map(str::to_owned).into()
+        ["run", "--rm", "--pull=never", "--label", &self.mark, "--label", label].map(str::to_owned).into()
     }
 
     /// The full ids of the running containers that carry a label.

@@ -14,6 +14,8 @@
 //! servers ([`mariadb`], [`sshd`], [`balancer`]), what measures ([`audit`], [`pattern`], [`memory`], [`meter`]),
 //! and what a pipe stands between ([`sabo`], [`terminal`]).
 //! servers ([`mariadb`], [`sshd`], [`balancer`]), containers ([`docker`], [`deploy`], [`load`]), and what measures ([`audit`], [`pattern`], [`memory`]).
+//! servers ([`mariadb`], [`sshd`], [`balancer`]), containers
+//! ([`docker`], [`deploy`], [`load`], [`motarei`]), and what measures ([`audit`], [`pattern`], [`memory`]).
 //!
 //! Everything here panics with a message that says what was expected: that is how a test fails.
 
@@ -40,6 +42,7 @@ pub mod load;
 pub mod mariadb;
 pub mod memory;
 pub mod meter;
+pub mod motarei;
 pub mod nginx;
 pub mod original;
 pub mod pattern;

@@ -13,22 +13,33 @@ pub struct Container {
 }
 
 impl Container {
-    /// Starts the application with a label, further flags of `docker run`, and `NAME=VALUE` for it.
-    pub fn start(label: &str, flags: &[&str], environment: &[&str]) -> Container {
-        Container::with_command(label, flags, environment, &[])
+    /// Starts the application with a label, its ports published, and `NAME=VALUE` for it.
+    pub fn start(label: &str, environment: &[&str]) -> Container {
+        Container::with_flags(label, &["--publish-all"], environment)
     }
 
-    /// As [`Container::start`], with another program than the image's; it is the first of `command`.
-    pub fn with_command(label: &str, flags: &[&str], environment: &[&str], command: &[&str]) -> Container {
+    /// As [`Container::start`], with these flags of `docker run` only.
+    pub fn with_flags(label: &str, flags: &[&str], environment: &[&str]) -> Container {
+        let variables = environment.iter().flat_map(|variable| ["--env", variable]);
+        Container::running(label, flags.iter().copied().chain(variables), &[])
+    }
+
+    /// With another program than the image's; it is the first word of `command`.
+    pub fn of_program(label: &str, flags: &[&str], command: &[&str]) -> Container {
+        let program = command.first().into_iter().flat_map(|program| ["--entrypoint", program]);
+        Container::running(label, flags.iter().copied().chain(program), &command[1..])
+    }
+
+    fn running<'a>(label: &str, flags: impl Iterator<Item = &'a str>, arguments: &[&str]) -> Container {
         let docker = docker();
         let mut run = docker.command();
-        run.args(docker.run_flags(label)).arg("--detach").args(flags);
-        run.args(environment.iter().flat_map(|variable| ["--env", variable]));
-        if let Some(program) = command.first() {
-            run.args(["--entrypoint", program]);
-        }
-        run.arg(&docker.image).args(command.iter().skip(1));
+        run.args(docker.run_flags(label)).arg("--detach").args(flags).arg(&docker.image).args(arguments);
         Container { id: output_of(&mut run).trim().to_owned() }
+    }
+
+    /// The first 12 digits of the id, as people see it.
+    pub fn short(&self) -> &str {
+        &self.id[..12]
     }
 
     /// A docker command about it, the id comes last; returns what docker says.
