@@ -8,8 +8,7 @@ use e2e::load::Load;
 
 #[test]
 fn a_published_port_accepts_before_the_application_listens() {
-    let label = unique_label();
-    let booting = Container::start(&label, &[], &["BOOT=1"]);
+    let booting = Container::start(&unique_label(), &["BOOT=1"]);
     let load = Load::on(booting.published());
     eventually("it has booted", || (load.answers("1") >= 50).then_some(()));
     let visits = load.stop();
@@ -22,7 +21,7 @@ fn a_published_port_accepts_before_the_application_listens() {
 
 #[test]
 fn a_healthy_container_answers_every_visitor() {
-    let container = Container::start(&unique_label(), &[], &["GENERATION=one"]);
+    let container = Container::start(&unique_label(), &["GENERATION=one"]);
     eventually("it has booted", || e2e::load::visit(container.published()).ok());
     let load = Load::on(container.published());
     eventually("a second has passed", || (load.answers("one") >= 100).then_some(()));

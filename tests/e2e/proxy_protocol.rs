@@ -156,7 +156,7 @@ fn proxy_protocol_v2_out_tells_the_destination_who_connects() {
 }
 
 /// Reads a header of version 2 and returns its source.
-fn source(stream: &TcpStream) -> SocketAddr {
+pub(crate) fn source(stream: &TcpStream) -> SocketAddr {
     let mut reader = BufReader::with_capacity(1, stream);
     let mut head = [0; 16];
     reader.read_exact(&mut head).unwrap();
