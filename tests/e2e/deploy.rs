@@ -35,12 +35,14 @@ fn a_hup_replaces_the_container() {
     let label = unique_label();
     let plan = Plan::new(&label);
     let mut deploy = Deploy::start(&plan, Manner::default());
-    let first = docker().running(&label);
-    assert_eq!(first.len(), 1, "{first:?}");
+    let alone = || {
+        let running = docker().running(&label);
+        (running.len() == 1).then_some(running)
+    };
+    let first = eventually("the first container runs", alone);
     deploy.hup(&plan);
     deploy.started(2);
     deploy.alone(2);
-    let second = docker().running(&label);
-    assert_eq!(second.len(), 1, "{second:?}");
+    let second = eventually("the second container runs", alone);
     assert_ne!(first, second);
 }

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use container::Container;
-pub use image::{IMAGE_PORT, installed_on_host};
+pub use image::IMAGE_PORT;
 pub use socket::Socket;
 
 use crate::programs::{needed, output_of};
@@ -79,7 +79,8 @@ impl Docker {
     /// The flags that every `docker run` of the tests needs; the image comes after further flags. A missing
     /// image is not looked for elsewhere.
     pub fn run_flags(&self, label: &str) -> Vec<String> {
-        ["run", "--rm", "--pull=never", "--label", &self.mark, "--label", label].map(str::to_owned).into()
+        let flags = ["run", "--rm", "--pull=never", "--label", &self.mark, "--label", label];
+        flags.map(str::to_owned).into_iter().chain(image::installed_on_host()).collect()
     }
 
     /// The full ids of the running containers that carry a label.

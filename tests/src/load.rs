@@ -75,11 +75,15 @@ impl Visits {
         self.0.iter().filter_map(|visit| visit.answer.as_deref().ok()).collect()
     }
 
-    /// Visits that were answered with `old` though they began when `new` had already been answered.
-    pub fn late(&self, old: &str, new: &str) -> usize {
+    /// Visits that were answered with `old` though they began when `new` had already been answered: by how
+    /// much, and when they ended.
+    pub fn late(&self, old: &str, new: &str) -> Vec<String> {
         let is = |visit: &&Visit, body: &str| visit.answer.as_deref() == Ok(body);
         let first = self.0.iter().filter(|visit| is(visit, new)).map(|visit| visit.ended).min();
-        self.0.iter().filter(|visit| is(visit, old) && first.is_some_and(|first| visit.begun > first)).count()
+        let Some(first) = first else { return Vec::new() };
+        let late = self.0.iter().filter(|visit| is(visit, old) && visit.begun > first);
+        late.map(|visit| format!("{:.1?} to {:.1?} after it", visit.begun - first, visit.ended - first))
+            .collect()
     }
 
     /// The longest that one had to wait.

@@ -44,12 +44,9 @@ fn without_connections_it_ends_at_once() {
 
 #[test]
 fn an_open_connection_lives_on() {
-    let (mut proxy, container, client) = open(&[]);
+    let (mut proxy, _container, client) = open(&[]);
     drain(&mut proxy);
     echo(&client, "meanwhile");
-    let status = proxy.status().unwrap();
-    assert_eq!(status.0["draining"], true);
-    assert_eq!(status.container(&container.id).unwrap()["connections"], 1);
     assert!(proxy.process.exited().is_none());
     drop(client);
     assert_eq!(proxy.process.wait(PROMPT).code(), Some(0));

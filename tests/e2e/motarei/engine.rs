@@ -33,7 +33,8 @@ fn an_engine_that_is_stopped_and_started_costs_no_visitor() {
     let before = load.answers("old");
     eventually("what was known serves", || (load.answers("old") >= before + 300).then_some(()));
     assert_eq!(load.answers("new"), 0, "nobody can know of it");
-    assert_eq!(proxy.process.events_of(AWAY).len(), 1, "a line a change, not a line a try");
+    let lines = proxy.process.events_of(AWAY);
+    assert_eq!(lines.len(), 1, "a line a change, not a line a try: {lines:#?}");
     socket.start();
     found(&proxy, &new);
     eventually("the new one serves", || (load.answers("new") >= 50).then_some(()));

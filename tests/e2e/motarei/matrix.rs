@@ -16,8 +16,14 @@ const HOLD: Duration = Duration::from_secs(10);
 /// How many of a deploy's visitors may be lost: a request inside a container that is killed at once.
 const INSIDE: usize = 1;
 
-/// Deploys the application, which boots for so long, and returns what its visitors saw.
-fn visitors_of(boot: &str, kill_old_delay: u32, wrap: Wrap, flags: &[&str]) -> Visits {
+/// What the visitors of a deploy saw, and the proxy, which tells its story if that was not right.
+struct Deployed {
+    visits: Visits,
+    _proxy: Motarei,
+}
+
+/// Deploys the application, which boots for so long.
+fn deployed(boot: &str, kill_old_delay: u32, wrap: Wrap, flags: &[&str]) -> Deployed {
     let label = unique_label();
     let proxy = Motarei::start(&label, flags);
     let wrapper = wrap(&proxy, &label);
@@ -29,14 +35,19 @@ fn visitors_of(boot: &str, kill_old_delay: u32, wrap: Wrap, flags: &[&str]) -> V
     deploy.alone(2);
     let before = load.answers("2");
     eventually("the second generation answers alone", || (load.answers("2") >= before + 100).then_some(()));
-    load.stop()
+    Deployed { visits: load.stop(), _proxy: proxy }
 }
 
-fn nobody_is_lost(visits: &Visits, allowed: usize) {
+fn nobody_is_lost(deployed: &Deployed, allowed: usize) {
+    let visits = &deployed.visits;
     let failures = visits.failures();
     assert!(failures.len() <= allowed, "of {}: {failures:#?}", visits.0.len());
     assert!(visits.bodies().into_iter().eq(["1", "2"]), "{:?}", visits.bodies());
-    assert_eq!(visits.late("1", "2"), 0, "who comes after the new one was ready is served by it");
+    assert_eq!(
+        visits.late("1", "2"),
+        Vec::<String>::new(),
+        "who comes after the new one was ready is served by it"
+    );
     assert!(visits.longest() < HOLD, "{:?}", visits.longest());
 }
 
@@ -45,12 +56,12 @@ macro_rules! matrix {
     ($($name:ident: $boot:literal, $delay:literal, $lost:expr;)*) => {
         mod alone {
             $(#[test] fn $name() {
-                super::nobody_is_lost(&super::visitors_of($boot, $delay, super::super::alone, &[]), $lost);
+                super::nobody_is_lost(&super::deployed($boot, $delay, super::super::alone, &[]), $lost);
             })*
         }
         mod below_run {
             $(#[test] fn $name() {
-                super::nobody_is_lost(&super::visitors_of($boot, $delay, super::super::below_run, &[]), 0);
+                super::nobody_is_lost(&super::deployed($boot, $delay, super::super::below_run, &[]), 0);
             })*
         }
     };
@@ -68,8 +79,8 @@ matrix! {
 #[test]
 fn by_the_published_port_nobody_is_lost_either() {
     let flags = ["--connect-via", "published"];
-    nobody_is_lost(&visitors_of("0.7", 5, alone, &flags), 0);
-    nobody_is_lost(&visitors_of("0.7", 0, below_run, &flags), 0);
+    nobody_is_lost(&deployed("0.7", 5, alone, &flags), 0);
+    nobody_is_lost(&deployed("0.7", 0, below_run, &flags), 0);
 }
 
 #[test]
@@ -86,5 +97,5 @@ fn without_a_proxy_to_ask_run_protects_the_old_one_by_itself() {
     eventually("the first generation answers", || (load.answers("1") >= 50).then_some(()));
     deploy.hup(&plan);
     deploy.alone(2);
-    nobody_is_lost(&load.stop(), 0);
+    nobody_is_lost(&Deployed { visits: load.stop(), _proxy: proxy }, 0);
 }

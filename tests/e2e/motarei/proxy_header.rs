@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use e2e::docker::{Container, installed_on_host, unique_label};
+use e2e::docker::{Container, unique_label};
 use e2e::eventually::eventually;
 use e2e::load::visit_on;
 use e2e::motarei::Motarei;
@@ -45,12 +45,10 @@ fn nginx_in_a_container_believes_it_and_sees_no_broken_probe() {
     let nginx = e2e::programs::needed("nginx", "nginx-light").display().to_string();
     let (label, scratch) = (unique_label(), Scratch::new());
     scratch.write("nginx.conf", NGINX);
-    let mut flags = installed_on_host();
-    flags.push(format!("--volume={}:/conf:ro", scratch.path().display()));
-    let flags: Vec<_> = flags.iter().map(String::as_str).collect();
+    let volume = format!("--volume={}:/conf:ro", scratch.path().display());
     let proxy = Motarei::start(&label, &["--proxy-protocol", "v2"]);
     let program = [nginx.as_str(), "-e", "stderr", "-p", "/tmp", "-c", "/conf/nginx.conf"];
-    let container = Container::of_program(&label, &flags, &program);
+    let container = Container::of_program(&label, &[&volume], &program);
     proxy.routes_to(&container.id);
     let client = connect(proxy.address());
     assert_eq!(visit_on(&client), Ok(client.local_addr().unwrap().to_string()));
