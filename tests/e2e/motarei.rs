@@ -6,9 +6,11 @@ mod drain;
 mod engine;
 mod hold;
 mod labels;
+mod listening;
 mod matrix;
 mod proxy_header;
 mod restart;
+mod run;
 mod state;
 mod transfer;
 

@@ -65,6 +65,14 @@ impl Plan {
         self
     }
 
+    /// This without start_server: a worker of a generation of its own.
+    pub fn command(&self, wrapper: &[String], generation: &str) -> Command {
+        let mut command = Command::new("sh");
+        docker().prepare(&mut command).args(["-c", &self.worker(wrapper)]);
+        command.env("SERVER_STARTER_GENERATION", generation);
+        command
+    }
+
     /// A script that becomes `docker run`, below the wrapper if there is one.
     fn worker(&self, wrapper: &[String]) -> String {
         let docker_path = needed("docker", "docker.io").display().to_string();

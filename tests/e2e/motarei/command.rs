@@ -1,9 +1,12 @@
 //! What people and scripts ask: `status`, `wait`, `check`.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use e2e::docker::{Container, docker, unique_label};
+use e2e::eventually::PATIENCE;
 use e2e::motarei::{Motarei, said};
+use e2e::process::{Process, Signal};
 use e2e::programs::{output_of, program};
 use serde_json::Value;
 
@@ -31,14 +34,14 @@ fn status_of_nobody_is_an_error_that_says_where_it_asked() {
     let mut proxy = Motarei::start(&unique_label(), &[]);
     let mut command = proxy.command(&["status"]);
     proxy.address();
-    proxy.process.signal(e2e::process::Signal::TERM);
+    proxy.process.signal(Signal::TERM);
     proxy.process.wait(Duration::from_secs(5));
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("status.sock"), "{}", said(&output));
 }
 
-fn wait(proxy: &Motarei, label: &str, newer_than: &str, timeout: &str) -> std::process::Command {
+fn wait(proxy: &Motarei, label: &str, newer_than: &str, timeout: &str) -> Command {
     let words = ["wait", "--label", label, "--newer-than", newer_than, "--timeout", timeout];
     proxy.command(&words)
 }
@@ -50,9 +53,10 @@ fn wait_ends_when_the_deploy_serves() {
     let old = Container::start(&label, &[]);
     proxy.routes_to(&old.id);
     let start = Instant::now();
-    let mut waiting = wait(&proxy, &label, &old.id, "30s").spawn().unwrap();
+    let mut waiting = Process::spawn("motarei wait", &mut wait(&proxy, &label, &old.id, "30s"));
     let new = Container::start(&label, &["BOOT=1"]);
-    assert_eq!(waiting.wait().unwrap().code(), Some(0));
+    assert_eq!(waiting.wait(PATIENCE).code(), Some(0), "{}", waiting.stderr());
+    assert_eq!(waiting.stdout().trim(), new.id);
     assert!(start.elapsed() >= Duration::from_secs(1), "not before it is ready");
     assert_eq!(proxy.status().unwrap().routed(), Some(new.id.as_str()));
     let start = Instant::now();
@@ -70,25 +74,25 @@ fn wait_fails_when_its_time_is_over() {
     let output = wait(&proxy, &label, &old.id, "2s").output().unwrap();
     assert!(!output.status.success());
     let said = said(&output);
-    assert!(said.contains(never.short()) && said.contains("refuses connections"), "why: {said}");
+    assert!(said.contains(&never.name()) && said.contains("refuses connections"), "why: {said}");
 }
 
 /// What `check` says of the containers of a label.
 fn check(label: &str) -> String {
-    let mut command = std::process::Command::new(program("motarei"));
+    let mut command = Command::new(program("motarei"));
     said(&docker().prepare(&mut command).args(["check", "--label", label]).output().unwrap())
 }
 
 #[test]
 fn check_warns_of_a_pid_1_that_does_not_hear_term() {
     let (good, bad) = (unique_label(), unique_label());
-    let hears = Container::start(&good, &[]);
+    let _hears = Container::start(&good, &[]);
     let deaf = Container::of_program(&bad, &["--publish-all"], &["sleep", "1000"]);
     let warning = check(&bad);
     assert!(warning.contains("PID 1") && warning.contains("TERM"), "{warning}");
-    assert!(warning.contains(deaf.short()), "which: {warning}");
+    assert!(warning.contains(&deaf.name()), "which: {warning}");
     let fine = check(&good);
-    assert!(!fine.contains("PID 1"), "{} traps it: {fine}", hears.short());
+    assert!(!fine.contains("PID 1"), "a shell that traps it: {fine}");
 }
 
 #[test]

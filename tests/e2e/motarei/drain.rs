@@ -1,6 +1,8 @@
 //! The proxy itself is stopped.
 
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use e2e::docker::{Container, unique_label};
@@ -91,14 +93,22 @@ fn old_idle_close_ends_silent_connections_to_an_old_container() {
     let old = Container::start(&label, &["SERVE=echo"]);
     proxy.routes_to(&old.id);
     let (idle, busy) = (connect(proxy.address()), connect(proxy.address()));
-    echo(&idle, "first");
-    let new = Container::start(&label, &["SERVE=echo"]);
-    proxy.routes_to(&new.id);
-    let (start, current) = (Instant::now(), connect(proxy.address()));
-    while start.elapsed() < Duration::from_secs(3) {
-        echo(&busy, "who speaks may stay");
-        std::thread::sleep(Duration::from_millis(100)); // its rate, not a wait
-    }
-    assert_ne!(End::of_stream(&idle), End::Silence);
-    echo(&current, "a connection to the new one is not pinned");
+    let closed = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !closed.load(Ordering::SeqCst) {
+                echo(&busy, "who speaks may stay");
+                thread::sleep(Duration::from_millis(100)); // its rate, not a wait
+            }
+        });
+        echo(&idle, "the last word");
+        let new = Container::start(&label, &["SERVE=echo"]);
+        proxy.routes_to(&new.id);
+        let current = connect(proxy.address());
+        echo(&current, "here");
+        assert_ne!(End::of_stream(&idle), End::Silence);
+        thread::sleep(Duration::from_secs(2)); // idle for longer than it takes to be closed
+        echo(&current, "a connection to the new one is not pinned");
+        closed.store(true, Ordering::SeqCst);
+    });
 }

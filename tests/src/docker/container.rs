@@ -42,6 +42,11 @@ impl Container {
         &self.id[..12]
     }
 
+    /// The name that docker gave it.
+    pub fn name(&self) -> String {
+        self.tell(&["inspect", "--format", "{{.Name}}"]).trim_start_matches('/').to_owned()
+    }
+
     /// A docker command about it, the id comes last; returns what docker says.
     pub fn tell(&self, verb: &[&str]) -> String {
         docker().run(&[verb, &[&self.id]].concat())
