@@ -121,6 +121,14 @@ impl Deploy {
         });
     }
 
+    /// The id of the one container that runs: start_server counts a worker as started when its process lives.
+    pub fn container(&self) -> String {
+        eventually("one container runs", || {
+            let running = docker().running(&self.label);
+            (running.len() == 1).then(|| running.into_iter().next())?
+        })
+    }
+
     /// The generations whose worker lives, once they are started.
     pub fn generations(&self) -> BTreeSet<u32> {
         self.workers().into_iter().map(|(generation, _)| generation).collect()

@@ -29,7 +29,7 @@ impl Site {
         let deploy = Deploy::start(&Plan::new(&label), Manner { kill_old_delay, wrapper });
         let load = Load::on(proxy.address());
         eventually("the first generation answers", || (load.answers("1") >= 50).then_some(()));
-        let first = docker().running(&label).into_iter().next().unwrap();
+        let first = deploy.container();
         Site { label, proxy, deploy, load, first }
     }
 

@@ -43,7 +43,7 @@ fn five_hundred_mb_each_way_pass_a_deploy() {
     let proxy = Motarei::start(&label, &[]);
     let plan = Plan::new(&label).with("SERVE=echo");
     let mut deploy = Deploy::start(&plan, Manner { kill_old_delay: 0, wrapper: below_run(&proxy, &label) });
-    let first = docker().running(&label).into_iter().next().unwrap();
+    let first = deploy.container();
     proxy.routes_to(&first);
     let (client, other) = (connect(proxy.address()), connect(proxy.address()));
     let mut sent = Pattern::new(9);
