@@ -70,6 +70,12 @@ impl Visits {
         self.0.iter().filter_map(told).collect()
     }
 
+    /// Whether there was a moment at which all that went wrong were under way.
+    pub fn failures_coincide(&self) -> bool {
+        let failed = || self.0.iter().filter(|visit| visit.answer.is_err());
+        failed().map(|visit| visit.begun).max() <= failed().map(|visit| visit.ended).min()
+    }
+
     /// The bodies.
     pub fn bodies(&self) -> BTreeSet<&str> {
         self.0.iter().filter_map(|visit| visit.answer.as_deref().ok()).collect()

@@ -92,8 +92,7 @@ fn one_that_dies_after_2_s_gives_its_visitors_back() {
     site.proxy.routes_to(&site.first);
     site.goes_on("1", 100);
     assert!(site.proxy.status().unwrap().container(&second).is_none(), "it is gone");
-    let failures = site.load.stop().failures();
-    assert!(failures.len() <= 1, "but for a request inside it: {failures:#?}");
+    super::only_those_inside_are_lost(&site.load.stop());
 }
 
 #[test]
