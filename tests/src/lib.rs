@@ -26,7 +26,6 @@ pub mod certificate;
 pub mod conformance;
 pub mod deploy;
 pub mod destination;
-pub mod destination;
 pub mod deteco;
 pub mod docker;
 pub mod eventually;
