@@ -1,15 +1,23 @@
 //! Both directions of a connection, in one task, until both are over.
 
-use std::future::{Future, poll_fn};
-use std::io::ErrorKind;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
-use std::time::Instant;
+mod flow;
 
-use tokio::io::ReadBuf;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Buffer, Ended, Leg, Side, Size, Why};
+use crate::{Ended, Leg, Side, Why};
+use flow::{Broken, Flow};
+
+/// While bytes wait for one side, the other is not read: so often it is asked whether it has failed.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// After so many steps of each direction the other tasks of the thread have their turn.
+const TURNS: usize = 32;
 
 /// Carries bytes both ways until both directions have ended, one of the sockets fails, or `stop` is
 /// cancelled.
@@ -17,165 +25,107 @@ use crate::{Buffer, Ended, Leg, Side, Size, Why};
 /// An end of file in one direction shuts down the other side's write half and nothing else (half-close).
 /// A failure of either side, and `stop`, reset both: a truncated stream must not look complete. While
 /// nothing moves no buffer is held; while data moves, at most one of 256 KiB a direction.
-pub async fn copy(mut client: impl Leg, mut backend: impl Leg, stop: &CancellationToken) -> Ended {
+pub async fn copy(client: impl Leg, backend: impl Leg, stop: &CancellationToken) -> Ended {
     let begun = Instant::now();
-    let (mut up, mut down) = (Flow::default(), Flow::default());
+    let mut both = Both { client, backend, up: Flow::default(), down: Flow::default(), look: None };
     let (by, why) = {
         let mut stopped = pin!(stop.cancelled());
-        poll_fn(|cx| {
-            if stopped.as_mut().poll(cx).is_ready() {
-                return Poll::Ready((Side::Here, Why::Stopped));
-            }
-            poll_both(cx, &mut up, &mut down, &mut client, &mut backend)
+        poll_fn(|cx| match stopped.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready((Side::Here, Why::Stopped)),
+            Poll::Pending => both.poll(cx),
         })
         .await
     };
     if !why.is_orderly() {
-        client.reset_on_drop();
-        backend.reset_on_drop();
+        both.client.reset_on_drop();
+        both.backend.reset_on_drop();
     }
-    Ended { up: up.moved, down: down.moved, by, why, lasted: begun.elapsed() }
+    Ended { up: both.up.moved, down: both.down.moved, by, why, lasted: begun.elapsed() }
 }
 
-/// Lets the directions take turns, a step each, so that neither starves the other of the task's budget.
-fn poll_both(
-    cx: &mut Context<'_>,
-    up: &mut Flow,
-    down: &mut Flow,
-    client: &mut impl Leg,
-    backend: &mut impl Leg,
-) -> Poll<(Side, Why)> {
-    loop {
-        let first = up.step(cx, client, backend, down.sink_error);
-        if let Poll::Ready(Some(Broken::Source(why))) = first {
-            return Poll::Ready((Side::Client, why));
-        }
-        let second = down.step(cx, backend, client, up.sink_error);
-        if let Poll::Ready(Some(Broken::Source(why))) = second {
-            return Poll::Ready((Side::Backend, why));
-        }
-        if up.state == State::Over && down.state == State::Over {
-            return Poll::Ready(verdict(up, down));
-        }
-        if first.is_pending() && second.is_pending() {
-            return Poll::Pending;
-        }
-    }
+/// The two directions, and what they carry between.
+struct Both<C, B> {
+    client: C,
+    backend: B,
+    up: Flow,
+    down: Flow,
+    /// When the side that is not read is to be asked; only there once a side was not read.
+    look: Option<Pin<Box<Sleep>>>,
 }
 
-/// Both directions are over. A side that no longer took data has ended it (in order, since its own
-/// stream was complete); otherwise the one whose end of file came first has.
-fn verdict(up: &Flow, down: &Flow) -> (Side, Why) {
-    let by = match (up.sink_error.is_some(), down.sink_error.is_some()) {
-        (true, _) => Side::Backend,
-        (false, true) => Side::Client,
-        (false, false) if up.ended_at <= down.ended_at => Side::Client,
-        (false, false) => Side::Backend,
-    };
-    (by, Why::Eof)
-}
-
-/// What a step found broken.
-enum Broken {
-    /// The source failed: the connection is over.
-    Source(Why),
-    /// The sink takes no more. What it has sent, and its end, are still to be carried the other way.
-    Sink,
-}
-
-#[derive(Default, PartialEq, Eq)]
-enum State {
-    #[default]
-    Open,
-    /// The source has ended; the sink's write half is to be shut down.
-    Ending,
-    Over,
-}
-
-/// One direction.
-#[derive(Default)]
-struct Flow {
-    state: State,
-    buffer: Option<Buffer>,
-    /// What the buffer holds unwritten: `start..end`.
-    start: usize,
-    end: usize,
-    size: Size,
-    moved: u64,
-    /// How a write failed: the sink takes no more.
-    sink_error: Option<ErrorKind>,
-    ended_at: Option<Instant>,
-}
-
-impl Flow {
-    /// Does one thing: a read, a write or a shutdown. Pending when it can do none now, or never again.
-    /// `source_error` is how the other direction's write to the source failed.
-    fn step(
-        &mut self,
-        cx: &mut Context<'_>,
-        source: &mut impl Leg,
-        sink: &mut impl Leg,
-        source_error: Option<ErrorKind>,
-    ) -> Poll<Option<Broken>> {
-        match self.state {
-            State::Over => Poll::Pending,
-            State::Ending => {
-                // A failed shutdown means that the sink is gone, which its own direction finds out.
-                let _ = ready!(Pin::new(sink).poll_shutdown(cx));
-                self.state = State::Over;
-                Poll::Ready(None)
+impl<C: Leg, B: Leg> Both<C, B> {
+    /// Does all that can be done now, unless that is so much that other tasks would wait for it.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<(Side, Why)> {
+        for _ in 0..TURNS {
+            let (end, moved) = self.turn(cx);
+            if let Some(end) = end {
+                return Poll::Ready(end);
             }
-            State::Open if self.buffer.is_some() && self.start < self.end => self.write(cx, sink),
-            State::Open => self.read(cx, source, source_error),
-        }
-    }
-
-    fn read(
-        &mut self,
-        cx: &mut Context<'_>,
-        source: &mut impl Leg,
-        source_error: Option<ErrorKind>,
-    ) -> Poll<Option<Broken>> {
-        let mut buffer = Buffer::take(self.size);
-        let mut into = ReadBuf::new(&mut buffer);
-        let result = ready!(Pin::new(source).poll_read(cx, &mut into));
-        let got = into.filled().len();
-        if let Err(error) = result {
-            return Poll::Ready(Some(Broken::Source(error.into())));
-        }
-        if got == 0 {
-            let why = Why::of_eof_after(source_error);
-            if !why.is_orderly() {
-                return Poll::Ready(Some(Broken::Source(why)));
+            if moved {
+                continue;
             }
-            self.ended_at = Some(Instant::now());
-            self.state = State::Ending;
-        } else {
-            self.size = self.size.after(got, buffer.len());
-            (self.start, self.end) = (0, got);
-            self.buffer = Some(buffer);
-        }
-        Poll::Ready(None)
-    }
-
-    fn write(&mut self, cx: &mut Context<'_>, sink: &mut impl Leg) -> Poll<Option<Broken>> {
-        let Some(buffer) = &self.buffer else { return Poll::Ready(None) };
-        match ready!(Pin::new(sink).poll_write(cx, &buffer[self.start..self.end])) {
-            Ok(n) if n > 0 => {
-                self.moved += n as u64;
-                self.start += n;
-                if self.start == self.end {
-                    self.buffer = None;
-                }
-                Poll::Ready(None)
+            if !self.look_is_due(cx) {
+                return Poll::Pending;
             }
-            failed => {
-                self.buffer = None;
-                self.sink_error = Some(failed.map_or_else(|error| error.kind(), |_| ErrorKind::WriteZero));
-                self.state = State::Over;
-                Poll::Ready(Some(Broken::Sink))
+            if let Some(end) = self.look_for_failure() {
+                return Poll::Ready(end);
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Lets the directions take turns, a step each, so that neither starves the other of the task's
+    /// budget. Tells how the connection ended, if it has, and whether anything could be done.
+    fn turn(&mut self, cx: &mut Context<'_>) -> (Option<(Side, Why)>, bool) {
+        let up = self.up.step(cx, &mut self.client, &mut self.backend, self.down.sink_error);
+        if let Poll::Ready(Some(Broken::Source(why))) = up {
+            return (Some((Side::Client, why)), true);
+        }
+        let down = self.down.step(cx, &mut self.backend, &mut self.client, self.up.sink_error);
+        if let Poll::Ready(Some(Broken::Source(why))) = down {
+            return (Some((Side::Backend, why)), true);
+        }
+        (self.verdict(), up.is_ready() || down.is_ready())
+    }
+
+    /// Once both directions are over. A side that no longer took data has ended it (in order, since its
+    /// own stream was complete); otherwise the one whose end of file came first has.
+    fn verdict(&self) -> Option<(Side, Why)> {
+        let (up, down) = (&self.up, &self.down);
+        if !up.is_over() || !down.is_over() {
+            return None;
+        }
+        let by = match (up.sink_error.is_some(), down.sink_error.is_some()) {
+            (true, _) => Side::Backend,
+            (false, true) => Side::Client,
+            (false, false) if up.ended_at <= down.ended_at => Side::Client,
+            (false, false) => Side::Backend,
+        };
+        Some((by, Why::Eof))
+    }
+
+    /// Whether it is time to ask a side that is not read. The timer is set when it has fired, not when
+    /// data moves, so that traffic costs no timer operation.
+    fn look_is_due(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.up.is_reading() && self.down.is_reading() {
+            return false;
+        }
+        let look = self.look.get_or_insert_with(|| Box::pin(tokio::time::sleep(LOOK)));
+        let due = look.as_mut().poll(cx).is_ready();
+        if due {
+            look.as_mut().reset(tokio::time::Instant::now() + LOOK);
+        }
+        due
+    }
+
+    /// TCP keep-alive and resets end a connection that nobody reads, but nobody is told.
+    fn look_for_failure(&mut self) -> Option<(Side, Why)> {
+        if let Some(kind) = self.up.failure_of(&self.client, &mut self.down) {
+            return Some((Side::Client, Why::Failed(kind)));
+        }
+        let kind = self.down.failure_of(&self.backend, &mut self.up)?;
+        Some((Side::Backend, Why::Failed(kind)))
     }
 }
 

@@ -2,7 +2,7 @@ use std::io;
 use std::task::Waker;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::task::JoinHandle;
 
@@ -231,3 +231,5 @@ async fn a_reset_that_a_write_was_told_of_is_no_end_of_file() {
         assert_eq!((ended.by, ended.why), (by, Why::Failed(io::ErrorKind::ConnectionReset)));
     }
 }
+
+mod unread;
