@@ -1,6 +1,14 @@
 //! Both directions of a connection, in one task, until both are over.
+//!
+//! ```text
+//!   poll ── up: Flow ─┬─ small messages: read ── Buffer ── write
+//!        └─ down: Flow └─ bulk (Burst), between sockets: splice ── Pipe of the Pool ── splice
+//! ```
 
+mod burst;
 mod flow;
+mod pipe;
+mod pool;
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -12,11 +20,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Ended, Leg, Side, Why};
 use flow::{Broken, Flow};
+use pool::Pool;
 
 /// While bytes wait for one side, the other is not read: so often it is asked whether it has failed.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// After so many steps of each direction the other tasks of the thread have their turn.
+/// After so many steps of each direction the other tasks of the thread have their turn. A step moves up to
+/// 1 MiB, which takes a quarter of a millisecond.
 const TURNS: usize = 32;
 
 /// Carries bytes both ways until both directions have ended, one of the sockets fails, or `stop` is
@@ -24,10 +34,24 @@ const TURNS: usize = 32;
 ///
 /// An end of file in one direction shuts down the other side's write half and nothing else (half-close).
 /// A failure of either side, and `stop`, reset both: a truncated stream must not look complete. While
-/// nothing moves no buffer is held; while data moves, at most one of 256 KiB a direction.
+/// nothing moves neither a buffer nor a pipe is held; while data moves, at most a buffer of 256 KiB or a
+/// pipe of 1 MiB a direction.
+///
+/// Bulk data between two legs that are [sockets](Leg::socket) goes through the pipe by splice(2), and is
+/// not seen by us. Splicing to a socket that takes no more raises SIGPIPE, which Rust programs ignore
+/// unless they ask for it.
 pub async fn copy(client: impl Leg, backend: impl Leg, stop: &CancellationToken) -> Ended {
+    copy_with(client, backend, stop, pool::of_process()).await
+}
+
+async fn copy_with(
+    client: impl Leg,
+    backend: impl Leg,
+    stop: &CancellationToken,
+    pool: &'static Pool,
+) -> Ended {
     let begun = Instant::now();
-    let mut both = Both { client, backend, up: Flow::default(), down: Flow::default(), look: None };
+    let mut both = Both { client, backend, up: Flow::new(pool), down: Flow::new(pool), look: None };
     let (by, why) = {
         let mut stopped = pin!(stop.cancelled());
         poll_fn(|cx| match stopped.as_mut().poll(cx) {

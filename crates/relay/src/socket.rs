@@ -21,6 +21,12 @@ pub trait Leg: AsyncRead + AsyncWrite + Unpin + Send {
     fn take_error(&self) -> Option<io::ErrorKind> {
         None
     }
+
+    /// The socket whose bytes are this stream's bytes, unchanged: the kernel can then move them from leg to
+    /// leg without showing them to us. A stream that wraps its bytes, or has read some ahead, says none.
+    fn socket(&self) -> Option<&Socket> {
+        None
+    }
 }
 
 /// A connected stream socket.
@@ -84,6 +90,10 @@ impl Leg for Socket {
             Self::Unix(stream) => stream.take_error(),
         };
         error.ok().flatten().map(|error| error.kind())
+    }
+
+    fn socket(&self) -> Option<&Socket> {
+        Some(self)
     }
 }
 

@@ -1,13 +1,16 @@
 //! One direction: what it holds, and the one thing that it does next.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use tokio::io::ReadBuf;
 
-use crate::{Buffer, Leg, Size, Why};
+use super::burst::Burst;
+use super::pipe::{CAPACITY, is_refusal};
+use super::pool::{Lent, Pool};
+use crate::{Buffer, Leg, Size, Socket, Why};
 
 /// What a step found broken.
 pub(super) enum Broken {
@@ -29,8 +32,8 @@ enum State {
     Over,
 }
 
-/// One direction.
-#[derive(Default)]
+/// One direction. What came from the source is in the buffer or in the pipe, never in both, until the pipe
+/// has to be emptied through the buffer.
 pub(super) struct Flow {
     state: State,
     buffer: Option<Buffer>,
@@ -38,6 +41,10 @@ pub(super) struct Flow {
     start: usize,
     end: usize,
     size: Size,
+    burst: Burst,
+    pool: &'static Pool,
+    /// Held only with bytes in it; they come after those in the buffer.
+    pipe: Option<Lent>,
     /// Payload bytes that the sink took.
     pub(super) moved: u64,
     /// How a write failed: the sink takes no more.
@@ -47,13 +54,30 @@ pub(super) struct Flow {
 }
 
 impl Flow {
+    /// A direction that splices with pipes of `pool`.
+    pub(super) fn new(pool: &'static Pool) -> Self {
+        Self {
+            state: State::default(),
+            buffer: None,
+            start: 0,
+            end: 0,
+            size: Size::default(),
+            burst: Burst::new(),
+            pool,
+            pipe: None,
+            moved: 0,
+            sink_error: None,
+            ended_at: None,
+        }
+    }
+
     pub(super) fn is_over(&self) -> bool {
         self.state == State::Over
     }
 
     /// Whether a failure of the source would be found by reading it.
     pub(super) fn is_reading(&self) -> bool {
-        self.state == State::Open && self.buffer.is_none()
+        self.state == State::Open && self.buffer.is_none() && self.pipe.is_none()
     }
 
     /// How `source` has failed, if it is not read and has. When its stream is complete, that it failed is
@@ -87,8 +111,24 @@ impl Flow {
                 self.state = State::Over;
                 Poll::Ready(None)
             }
-            State::Open if self.buffer.is_some() => self.write(cx, sink),
-            State::Open => self.read(cx, source, source_error),
+            State::Open => self.carry(cx, source, sink, source_error),
+        }
+    }
+
+    fn carry(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &mut impl Leg,
+        sink: &mut impl Leg,
+        source_error: Option<ErrorKind>,
+    ) -> Step {
+        if self.buffer.is_some() {
+            return self.write(cx, sink);
+        }
+        match (source.socket(), sink.socket()) {
+            (_, Some(sink)) if self.pipe.is_some() => self.drain(cx, sink),
+            (Some(source), Some(_)) if self.burst.is_bulk() => self.fill(cx, source),
+            _ => self.read(cx, source, source_error),
         }
     }
 
@@ -109,10 +149,15 @@ impl Flow {
             self.state = State::Ending;
         } else {
             self.size = self.size.after(got, buffer.len());
-            (self.start, self.end) = (0, got);
-            self.buffer = Some(buffer);
+            self.burst.came(got, buffer.len());
+            self.hold(buffer, got);
         }
         Poll::Ready(None)
+    }
+
+    fn hold(&mut self, buffer: Buffer, len: usize) {
+        (self.start, self.end) = (0, len);
+        self.buffer = Some(buffer);
     }
 
     fn write(&mut self, cx: &mut Context<'_>, sink: &mut impl Leg) -> Step {
@@ -126,15 +171,65 @@ impl Flow {
                 }
                 Poll::Ready(None)
             }
-            failed => {
-                self.sink_broke(failed.map_or_else(|error| error.kind(), |_| ErrorKind::WriteZero));
-                Poll::Ready(Some(Broken::Sink))
-            }
+            failed => self.write_failed(failed),
         }
     }
 
+    /// Takes a pipe and fills it. When that is not possible the next step reads, and finds out why: an end
+    /// of file is told by a read only.
+    fn fill(&mut self, cx: &mut Context<'_>, source: &Socket) -> Step {
+        let Some(mut pipe) = self.pool.take() else {
+            self.burst.refused();
+            return Poll::Ready(None);
+        };
+        match ready!(pipe.poll_fill(cx, source)) {
+            Ok(0) => self.burst.refused(),
+            Ok(n) => {
+                self.burst.came(n, CAPACITY);
+                self.pipe = Some(pipe);
+            }
+            Err(error) if is_refusal(&error) => self.burst.refused(),
+            Err(error) => return Poll::Ready(Some(Broken::Source(error.into()))),
+        }
+        Poll::Ready(None)
+    }
+
+    fn drain(&mut self, cx: &mut Context<'_>, sink: &Socket) -> Step {
+        let Some(pipe) = &mut self.pipe else { return Poll::Ready(None) };
+        match ready!(pipe.poll_drain(cx, sink)) {
+            Ok(n) if n > 0 => {
+                self.moved += n as u64;
+                self.pipe.take_if(|pipe| pipe.is_empty());
+                Poll::Ready(None)
+            }
+            Err(error) if is_refusal(&error) => self.spill(),
+            failed => self.write_failed(failed),
+        }
+    }
+
+    /// Takes what the pipe holds back into user space, a buffer at a time, since the sink cannot be
+    /// spliced to.
+    fn spill(&mut self) -> Step {
+        let Some(pipe) = &mut self.pipe else { return Poll::Ready(None) };
+        let mut buffer = Buffer::take(Size::Large);
+        match pipe.read(&mut buffer) {
+            Ok(got) => {
+                self.pipe.take_if(|pipe| pipe.is_empty());
+                self.burst.refused();
+                self.hold(buffer, got);
+                Poll::Ready(None)
+            }
+            Err(error) => Poll::Ready(Some(Broken::Source(error.into()))),
+        }
+    }
+
+    fn write_failed(&mut self, failed: io::Result<usize>) -> Step {
+        self.sink_broke(failed.map_or_else(|error| error.kind(), |_| ErrorKind::WriteZero));
+        Poll::Ready(Some(Broken::Sink))
+    }
+
     fn sink_broke(&mut self, kind: ErrorKind) {
-        self.buffer = None;
+        (self.buffer, self.pipe) = (None, None);
         self.sink_error = Some(kind);
         self.state = State::Over;
     }

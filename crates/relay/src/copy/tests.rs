@@ -232,4 +232,5 @@ async fn a_reset_that_a_write_was_told_of_is_no_end_of_file() {
     }
 }
 
+mod splice;
 mod unread;
