@@ -23,7 +23,8 @@ pub(crate) struct Reached {
 }
 
 /// Dials `candidates` in their order, each for at most `limit`; the first to connect wins, and the others
-/// are given up. `failed` is told of each that did not.
+/// are given up. `failed` is told of each that did not connect, and of one that was silent for so long that
+/// the next was dialled: it may have ended without a word, and the winner comes before its time-out.
 pub(crate) async fn first(
     candidates: &[Candidate],
     limit: Duration,
@@ -31,6 +32,7 @@ pub(crate) async fn first(
 ) -> Option<Reached> {
     let mut attempts = JoinSet::new();
     let mut waiting = candidates.iter();
+    let mut latest = None;
     let mut overtake = Instant::now();
     loop {
         tokio::select! {
@@ -40,10 +42,15 @@ pub(crate) async fn first(
                 Ok((candidate, _, Err(why))) => failed(&candidate, why),
                 Err(panicked) => tracing::error!(%panicked, "a dial panicked"),
             },
-            () = sleep_until(overtake), if !waiting.as_slice().is_empty() => {}
+            () = sleep_until(overtake), if !waiting.as_slice().is_empty() => {
+                if let Some(silent) = latest {
+                    failed(silent, Undialled::TimedOut);
+                }
+            }
             else => return None,
         }
-        if let Some(candidate) = waiting.next().cloned() {
+        latest = waiting.next();
+        if let Some(candidate) = latest.cloned() {
             let counted = candidate.open.one_more();
             attempts.spawn(async move {
                 let dialled = dial(&candidate, limit).await;
@@ -140,12 +147,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_silent_one_is_overtaken_after_a_second() {
+    async fn a_silent_one_is_overtaken_after_a_second_and_told() {
         let (_listener, good) = listening().await;
         let (_silent, _fill, hanging) = silent();
         let begun = Instant::now();
         let reached = reach(&[candidate("new", hanging), candidate("old", good)], LIMIT).await;
-        assert_eq!(reached, (Some("old".into()), vec![]));
+        assert_eq!(reached, (Some("old".into()), vec![("new".into(), true)]));
         assert!(begun.elapsed() >= OVERTAKE && begun.elapsed() < LIMIT);
         let brief = Duration::from_millis(200);
         assert_eq!(reach(&[candidate("new", hanging)], brief).await, (None, vec![("new".into(), true)]));
