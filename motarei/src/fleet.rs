@@ -128,17 +128,21 @@ impl Fleet {
     fn remove(&mut self, id: &str, now: Instant) -> Option<Member> {
         let member = self.members.remove(id)?;
         member.open.gone.cancel();
-        if let Some(lived) = member.ready_for(now).filter(|lived| *lived < SOON)
-            && self
-                .members
-                .values()
-                .any(|other| other.is_ready() && other.container.created < member.container.created)
-        {
+        if let Some(lived) = self.gave_back(&member, now) {
             let (app, container, name) = (&self.app.name, member.container.short(), &member.container.name);
             let lived = format!("{lived:.1?}");
             tracing::warn!(%app, container, %name, %lived, "ended soon after it was ready: back to an older one");
         }
         Some(member)
+    }
+
+    /// How long a member that has been removed had been ready, if that was so short that it is no good, and an
+    /// older one takes over again.
+    fn gave_back(&self, member: &Member, now: Instant) -> Option<Duration> {
+        let is_older = |other: &Member| other.container.created < member.container.created;
+        let lived = now - member.first_ready?;
+        let is_back = self.members.values().any(|other| other.is_ready() && is_older(other));
+        (lived < SOON && is_back).then_some(lived)
     }
 
     /// Takes what happened to a container, if it is one of ours.
@@ -181,6 +185,9 @@ impl Fleet {
             return;
         };
         backend.judge(answers, via, health, now);
+        if backend.probed.accepts() {
+            member.first_ready.get_or_insert(now);
+        }
         match member.told_to_end {
             Some(told) if backend.probed.accepts() && now - told < ENDING => {
                 backend.due = Some(told + ENDING)

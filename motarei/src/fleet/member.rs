@@ -22,6 +22,8 @@ pub(crate) struct Member {
     pub(crate) container: Container,
     /// When it got its stop signal.
     pub(crate) told_to_end: Option<Instant>,
+    /// When it first accepted. That it refuses again, as one that is about to end does, changes nothing.
+    pub(super) first_ready: Option<Instant>,
     /// The listeners behind which it is, by place.
     pub(crate) rules: BTreeMap<String, Rule>,
     /// By private port.
@@ -32,7 +34,7 @@ pub(crate) struct Member {
 impl Member {
     pub(super) fn new(container: Container) -> Self {
         let (rules, backends) = (BTreeMap::new(), BTreeMap::new());
-        Self { container, told_to_end: None, rules, backends, open: Arc::default() }
+        Self { container, told_to_end: None, first_ready: None, rules, backends, open: Arc::default() }
     }
 
     pub(crate) fn id(&self) -> &str {
@@ -111,15 +113,6 @@ impl Member {
     /// On at least one of its ports.
     pub(crate) fn is_ready(&self) -> bool {
         self.backends.values().any(|backend| self.state(backend) == State::Ready)
-    }
-
-    /// For how long it has been ready.
-    pub(super) fn ready_for(&self, now: Instant) -> Option<Duration> {
-        let since = |backend: &Backend| match backend.probed {
-            Probed::Accepts(since) => Some(now - since),
-            _ => None,
-        };
-        self.backends.values().filter_map(since).max()
     }
 
     pub(super) fn standing(&self, port: u16) -> Option<Standing<'_>> {

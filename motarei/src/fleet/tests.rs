@@ -223,6 +223,36 @@ fn what_is_gone_is_dialled_no_more() {
 }
 
 #[test]
+fn one_that_ends_soon_after_it_was_ready_gives_back() {
+    // Seconds it was ready for, whether dials were refused before it ended, whether it came back meanwhile.
+    for (seconds, refused, again, told) in [
+        (2, false, false, true),
+        (2, true, false, true),
+        (9, true, true, true),
+        (11, false, false, false),
+        (11, true, true, false),
+    ] {
+        let mut stand = web(&["old", "new"]);
+        stand.ready(&["old", "new"]);
+        stand.later(seconds * 1000);
+        if refused {
+            stand.refused("new");
+            stand.ready(if again { &["new"] } else { &[] });
+        }
+        let new = stand.fleet.members.remove("new").unwrap();
+        let lived = stand.fleet.gave_back(&new, stand.now);
+        assert_eq!(lived.is_some(), told, "{seconds} {refused} {again}");
+        assert_eq!(lived.unwrap_or_default().as_secs(), if told { seconds } else { 0 });
+    }
+    let mut stand = web(&["old", "new", "newest"]);
+    stand.ready(&["new"]);
+    for (id, why) in [("new", "no older one is ready"), ("newest", "it was never ready")] {
+        let member = stand.fleet.members.remove(id).unwrap();
+        assert_eq!(stand.fleet.gave_back(&member, stand.now), None, "{why}");
+    }
+}
+
+#[test]
 fn a_paused_container_is_no_candidate() {
     let mut stand = web(&["old", "new"]);
     stand.ready(&["old", "new"]);
