@@ -13,9 +13,13 @@ use bollard::models::{
     PortSummary, PortSummaryTypeEnum,
 };
 
-pub(crate) use labels::Wishes;
+pub(crate) use labels::{BEGUN, Wishes};
 pub(crate) use network::{Network, Ours, is_ours};
 pub(crate) use signal::{KILL, number as signal_number};
+
+/// A deploy that takes longer until its container is created, or one by another clock, is not believed about
+/// its beginning. An image may have to be pulled meanwhile.
+const LONGEST_DEPLOY: i64 = 10 * 60 * 1_000_000_000;
 
 /// What the engine says of one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +28,8 @@ pub(crate) struct Container {
     pub(crate) id: String,
     /// Without the slash.
     pub(crate) name: String,
-    /// When it was created, in nanoseconds since 1970.
+    /// When it was created, in nanoseconds since 1970, or when its deploy began, if that is known: of two
+    /// deploys that follow each other at once, the container of the first may be created last.
     pub(crate) created: i64,
     pub(crate) phase: Phase,
     pub(crate) health: Health,
@@ -79,6 +84,7 @@ impl Container {
     /// From an entry of the list and what an inspection told before; nothing if it has no id.
     pub(crate) fn read(listed: ContainerSummary, inspected: &Inspected, ours: Ours<'_>) -> Option<Self> {
         let labels = listed.labels.unwrap_or_default();
+        let wishes = Wishes::read(&labels);
         let name = listed.names.and_then(|names| names.into_iter().next()).unwrap_or_default();
         let mode = listed.host_config.and_then(|config| config.network_mode).unwrap_or_default();
         let networks = listed.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
@@ -86,14 +92,14 @@ impl Container {
         Some(Self {
             id: listed.id?,
             name: name.trim_start_matches('/').to_owned(),
-            created: inspected.created,
+            created: age(inspected.created, wishes.begun),
             phase: Phase::from(listed.state),
             health: health
                 .map_or_else(|| Health::of_status(&listed.status.unwrap_or_default()), Health::from),
             stop_signal: inspected.stop_signal,
             network: Network::read(&mode, networks, ours),
             ports: ports(listed.ports.unwrap_or_default()),
-            wishes: Wishes::read(&labels),
+            wishes,
             labels,
         })
     }
@@ -102,6 +108,12 @@ impl Container {
     pub(crate) fn short(&self) -> &str {
         self.id.get(..12).unwrap_or(&self.id)
     }
+}
+
+/// By what a container is older or newer than others.
+fn age(created: i64, begun: Option<i64>) -> i64 {
+    let earliest = created.saturating_sub(LONGEST_DEPLOY);
+    begun.filter(|begun| (earliest..=created).contains(begun)).unwrap_or(created)
 }
 
 impl From<Option<ContainerSummaryStateEnum>> for Phase {

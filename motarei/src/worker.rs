@@ -115,10 +115,10 @@ enum Event {
 pub async fn run(args: RunArgs) -> Result<u8, Failure> {
     // Before anything else: until then USR1 would end us.
     let signals = Signals::hear().running()?;
+    let begun = SystemTime::now();
     let state = StateDir::open(|name| std::env::var(name).ok()).running()?;
     let private = state.cidfile().running()?;
-    let launch = Launch::read(&args.command, &private.0, args.docker_host.as_deref()).configuring()?;
-    let since = SystemTime::now();
+    let launch = Launch::read(&args.command, &private.0, args.docker_host.as_deref(), begun).configuring()?;
     let child = match Child::start(&launch.argv, &launch.cidfile) {
         Ok(child) => child,
         Err(error) => {
@@ -129,7 +129,7 @@ pub async fn run(args: RunArgs) -> Result<u8, Failure> {
     };
     let (tell, events) = unbounded_channel();
     let mut worker = Worker::new(args, launch, child, tell);
-    worker.find(since, state);
+    worker.find(begun, state);
     worker.run(signals, events).await
 }
 

@@ -6,6 +6,8 @@
 //! motarei.probe   tcp or http:/path       how to ask whether it is ready
 //! motarei.drain   30s                     how long its connections may go on when it is to end
 //! ```
+//!
+//! `motarei run` adds `motarei.begun`: when it was started, in nanoseconds since 1970.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -17,6 +19,9 @@ use daemon::GoDuration;
 use crate::probe::Check;
 use crate::rule::Rule;
 
+/// The label that says when the container's deploy began.
+pub(crate) const BEGUN: &str = "motarei.begun";
+
 /// What the labels say; nothing where one is missing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wishes {
@@ -24,6 +29,8 @@ pub(crate) struct Wishes {
     pub(crate) listen: Option<Vec<Rule>>,
     pub(crate) probe: Option<Check>,
     pub(crate) drain: Option<Duration>,
+    /// In nanoseconds since 1970.
+    pub(crate) begun: Option<i64>,
     /// Labels that cannot be read, each with the reason; they count as missing.
     pub(crate) wrong: Vec<String>,
 }
@@ -35,8 +42,9 @@ impl Wishes {
         let listen = read(labels, "motarei.listen", &mut wrong, list::<Rule>);
         let probe = read(labels, "motarei.probe", &mut wrong, one::<Check>);
         let drain = read(labels, "motarei.drain", &mut wrong, one::<GoDuration>);
+        let begun = read(labels, BEGUN, &mut wrong, one::<i64>);
         let ports = ports.map(|ports| ports.into_iter().map(|port| port.0).collect());
-        Self { ports, listen, probe, drain: drain.map(|drain| drain.0), wrong }
+        Self { ports, listen, probe, drain: drain.map(|drain| drain.0), begun, wrong }
     }
 }
 
@@ -100,6 +108,10 @@ mod tests {
                 Wishes { probe: Some(Check::Http("/up".into())), ..Wishes::default() },
             ),
             (&[("drain", "1m")], Wishes { drain: Some(Duration::from_secs(60)), ..Wishes::default() }),
+            (
+                &[("begun", "1795305665799876236")],
+                Wishes { begun: Some(1_795_305_665_799_876_236), ..Wishes::default() },
+            ),
             (&[("other", "1m")], Wishes::default()),
         ] {
             assert_eq!(wishes(labels), expected, "{labels:?}");
@@ -108,16 +120,18 @@ mod tests {
 
     #[test]
     fn a_label_that_cannot_be_read_is_named_and_left_out() {
-        let read = wishes(&[("port", "0"), ("listen", "80"), ("probe", "udp"), ("drain", "soon")]);
+        let read =
+            wishes(&[("port", "0"), ("listen", "80"), ("probe", "udp"), ("drain", "soon"), ("begun", "now")]);
         assert_eq!(read, Wishes { wrong: read.wrong.clone(), ..Wishes::default() });
         for (wrong, start) in read.wrong.iter().zip([
             "motarei.port: ",
             "motarei.listen: ",
             "motarei.probe: ",
             "motarei.drain: ",
+            "motarei.begun: ",
         ]) {
             assert!(wrong.starts_with(start), "{wrong}");
         }
-        assert_eq!(read.wrong.len(), 4);
+        assert_eq!(read.wrong.len(), 5);
     }
 }

@@ -144,3 +144,20 @@ fn reads_what_an_inspection_tells() {
     }
     assert_eq!(Inspected::read(&ContainerInspectResponse::default()), None);
 }
+
+#[test]
+fn a_deploy_that_began_first_is_the_older_one_whichever_container_was_created_first() {
+    let minutes = |n: i64| n * 60 * 1_000_000_000;
+    for (begun, expected) in [
+        (None, minutes(20)),
+        (Some(minutes(20) - 1), minutes(20) - 1),
+        (Some(minutes(10)), minutes(10)),
+        (Some(minutes(10) - 1), minutes(20)),
+        (Some(minutes(20) + 1), minutes(20)),
+        (Some(i64::MIN), minutes(20)),
+    ] {
+        assert_eq!(age(minutes(20), begun), expected, "{begun:?}");
+    }
+    let listed = |label: &str| read(&format!(r#"{{"Id":"aa","Labels":{{{label}}}}}"#)).created;
+    assert_eq!((listed(""), listed(r#""motarei.begun":"5""#)), (7, 5));
+}

@@ -74,7 +74,7 @@ pub struct Container {
     pub id: String,
     /// Without the slash.
     pub name: String,
-    /// When it was created, in nanoseconds since 1970.
+    /// When it was created, in nanoseconds since 1970; if `motarei run` made it, when that was started.
     pub created: i64,
     /// seen, probing, ready, terminating, unhealthy or paused.
     pub state: String,

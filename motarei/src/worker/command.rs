@@ -1,11 +1,14 @@
-//! The worker's command line: which container tool it is, and where the container's id will be written.
+//! The worker's command line: which container tool it is, and where the container's id will be written. The
+//! tool is also told to label the container with when its deploy began.
 
 mod options;
 mod tool;
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::container::BEGUN;
 use options::{GLOBAL, RUN};
 pub(crate) use tool::Tool;
 
@@ -42,11 +45,17 @@ pub(crate) enum Unfit {
 }
 
 impl Launch {
-    /// Reads `argv`. `private` is where the id goes if the user does not say where.
+    /// Reads `argv`. `private` is where the id goes if the user does not say where; `begun` is when this
+    /// deploy began, by which the container is newer than those of earlier deploys.
     ///
     /// # Errors
     /// If `argv` is empty, detaches or is compose.
-    pub(crate) fn read(argv: &[OsString], private: &Path, docker_host: Option<&str>) -> Result<Self, Unfit> {
+    pub(crate) fn read(
+        argv: &[OsString],
+        private: &Path,
+        docker_host: Option<&str>,
+        begun: SystemTime,
+    ) -> Result<Self, Unfit> {
         let program = argv.first().ok_or(Unfit::Empty)?;
         let name = Path::new(program).file_name().unwrap_or(program);
         if name == "docker-compose" || name == "podman-compose" {
@@ -70,7 +79,7 @@ impl Launch {
             Some("run") => {
                 let engine = global.value_of("host").or(global.value_of("H")).or(global.value_of("url"));
                 let engine = engine.map(|engine| engine.to_string_lossy().into_owned());
-                Ok(Self { engine, ..Self::read_run(argv, command, run + 1, private)? })
+                Ok(Self { engine, ..Self::read_run(argv, command, run + 1, private, begun)? })
             }
             Some("compose") => Err(Unfit::Compose),
             _ => Ok(script()),
@@ -79,7 +88,13 @@ impl Launch {
 
     /// `argv` is `PROGRAM GLOBAL… [container] run OPTION… IMAGE …`; what stops the container takes the words
     /// before `command`, and the options are those from `after_run` on.
-    fn read_run(argv: &[OsString], command: usize, after_run: usize, private: &Path) -> Result<Self, Unfit> {
+    fn read_run(
+        argv: &[OsString],
+        command: usize,
+        after_run: usize,
+        private: &Path,
+        begun: SystemTime,
+    ) -> Result<Self, Unfit> {
         let options = RUN.span(&argv[after_run..]);
         if options.is_on("detach", "d") {
             return Err(Unfit::Detached);
@@ -87,6 +102,7 @@ impl Launch {
         let given = options.value_of("cidfile").map(PathBuf::from);
         let mut argv = argv.to_owned();
         let tool = Tool::new(&argv[..command]);
+        argv.splice(after_run..after_run, ["--label".into(), label(begun)]);
         if given.is_none() {
             argv.splice(after_run..after_run, [OsString::from("--cidfile"), private.into()]);
         }
@@ -100,13 +116,22 @@ impl Launch {
     }
 }
 
+/// A clock before 1970 gives a moment that nobody believes.
+fn label(begun: SystemTime) -> OsString {
+    let since = begun.duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("{BEGUN}={}", since.as_nanos()).into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
+    const LABEL: &str = "--label motarei.begun=7";
 
     fn read(line: &str) -> Result<Launch, Unfit> {
         let argv: Vec<_> = line.split_whitespace().map(OsString::from).collect();
-        Launch::read(&argv, Path::new("/p"), None)
+        Launch::read(&argv, Path::new("/p"), None, UNIX_EPOCH + Duration::from_nanos(7))
     }
 
     fn joined(words: &[OsString]) -> String {
@@ -114,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_the_tool_where_to_write_the_id() {
+    fn tells_the_tool_where_to_write_the_id_and_when_it_began() {
         for (line, expected) in [
             ("docker run web", "docker run --cidfile /p web"),
             ("podman run web", "podman run --cidfile /p web"),
@@ -133,7 +158,8 @@ mod tests {
             ("docker run", "docker run --cidfile /p"),
         ] {
             let launch = read(line).unwrap();
-            assert_eq!((joined(&launch.argv).as_str(), launch.certain), (expected, true));
+            let expected = expected.replacen("--cidfile /p", &format!("--cidfile /p {LABEL}"), 1);
+            assert_eq!((joined(&launch.argv), launch.certain), (expected, true));
             assert_eq!(launch.cidfile, Path::new("/p"), "{line}");
         }
     }
@@ -147,7 +173,8 @@ mod tests {
             "docker run --init -eA=B --privileged -Pv /a:/b --cidfile=/q web",
         ] {
             let launch = read(line).unwrap();
-            assert_eq!((joined(&launch.argv).as_str(), launch.cidfile.to_str()), (line, Some("/q")));
+            let expected = line.replacen("run", &format!("run {LABEL}"), 1);
+            assert_eq!((joined(&launch.argv), launch.cidfile.to_str()), (expected, Some("/q")));
         }
     }
 
@@ -159,10 +186,11 @@ mod tests {
             ("./start.sh docker run", "docker stop -t 10 c1"),
         ];
         for (line, expected) in table {
-            let stop = read(line).unwrap().tool.stop("c1", std::time::Duration::from_millis(9001));
+            let stop = read(line).unwrap().tool.stop("c1", Duration::from_millis(9001));
             assert_eq!(joined(&stop), expected, "{line}");
         }
-        let launch = Launch::read(&["./start.sh".into()], Path::new("/p"), Some("tcp://h:1")).unwrap();
+        let script = ["./start.sh".into()];
+        let launch = Launch::read(&script, Path::new("/p"), Some("tcp://h:1"), UNIX_EPOCH).unwrap();
         assert_eq!(joined(&launch.tool.kill("c1")), "docker -H tcp://h:1 kill c1");
     }
 

@@ -14,7 +14,7 @@ fn the_old_one_serves_until_the_proxy_says_that_a_newer_one_does() {
     );
     stage.start(&["docker", "run", "-P", "web"]);
     stage.until_known();
-    assert!(stage.was_called("run --cidfile "));
+    assert!(stage.was_called("run --cidfile ") && stage.was_called(" --label motarei.begun="));
     stage.tell(Signal::USR1);
     stage.until_asked(3);
     stage.tell(Signal::USR1);

@@ -33,8 +33,15 @@ while [ $# -gt 0 ]; do
 done
 for name in HUP QUIT WINCH; do trap "echo got $name >> calls" $name; done
 trap 'echo got TERM >> calls; exit 143' TERM
-[ "$2" = --cidfile ] && printf %s ID > "$3"
-[ "$4" = exits ] && exit "$5"
+while shift; do
+    case $1 in
+    --cidfile) printf %s ID > "$2" ;;
+    --label) ;;
+    *) break ;;
+    esac
+    shift
+done
+[ "$1" = exits ] && exit "$2"
 while [ ! -e ended ]; do sleep 0.02; done
 "#;
 
