@@ -18,7 +18,6 @@
 mod address;
 mod app;
 mod args;
-mod ask;
 mod check;
 mod config;
 mod connection;

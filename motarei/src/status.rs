@@ -4,6 +4,7 @@
 
 mod ask;
 mod document;
+mod lookup;
 mod seen;
 mod serve;
 mod show;

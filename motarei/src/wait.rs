@@ -8,8 +8,8 @@ use daemon::GoDuration;
 use daemon::listen::ListenAddr;
 use tokio::time::{Instant, sleep};
 
-use crate::ask::{App, Container, Document, ask};
 use crate::selector::Label;
+use crate::status::{App, Container, Document, ask};
 
 /// How often the proxy is asked.
 const LOOK: Duration = Duration::from_millis(200);
@@ -31,7 +31,7 @@ pub struct WaitArgs {
     pub timeout: GoDuration,
 
     /// Where the proxy answers: its --status-listen
-    #[arg(long, value_name = "ADDR", default_value = crate::ask::SOCKET)]
+    #[arg(long, value_name = "ADDR", default_value = crate::status::SOCKET)]
     pub status: ListenAddr,
 }
 

@@ -60,7 +60,7 @@ pub struct RunArgs {
     pub label: Vec<Label>,
 
     /// Where the proxy answers: its --status-listen
-    #[arg(long, value_name = "ADDR", default_value = crate::ask::SOCKET)]
+    #[arg(long, value_name = "ADDR", default_value = crate::status::SOCKET)]
     pub status: ListenAddr,
 
     /// How long connections to our container may go on when a newer one serves [default: the label

@@ -19,13 +19,10 @@ const LONGEST: u64 = 16 * 1024 * 1024;
 /// The status of the proxy at `address`.
 ///
 /// # Errors
-/// If nobody answers, or somebody else.
+/// If nobody answers in time, or somebody else.
 pub async fn ask(address: &ListenAddr) -> Result<Document> {
-    let place = || format!("asking for the status at {address}");
-    let asked = timeout(EXCHANGE, exchange(address)).await;
-    let answer = asked.context("no answer in 5 s").and_then(|answer| answer).with_context(place)?;
-    let document = body(&answer).with_context(place)?;
-    serde_json::from_slice(document).context("the answer is no status").with_context(place)
+    let answer = timeout(EXCHANGE, exchange(address)).await.context("no answer in 5 s");
+    answer.and_then(|answer| document(&answer?)).with_context(|| format!("asking the proxy at {address}"))
 }
 
 async fn exchange(address: &ListenAddr) -> Result<Vec<u8>> {
@@ -55,12 +52,12 @@ fn reachable(host: &Host) -> String {
 }
 
 /// What follows the head of an answer, which must be 200.
-fn body(answer: &[u8]) -> Result<&[u8]> {
+fn document(answer: &[u8]) -> Result<Document> {
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n").context("the answer is not HTTP")?;
     let head = String::from_utf8_lossy(&answer[..end]);
     let line = head.lines().next().unwrap_or_default();
     match line.split(' ').nth(1) {
-        Some("200") => Ok(&answer[end + 4..]),
+        Some("200") => serde_json::from_slice(&answer[end + 4..]).context("the answer is no status"),
         _ => bail!("the answer is {line:?}"),
     }
 }
@@ -68,12 +65,42 @@ fn body(answer: &[u8]) -> Result<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::net::TcpListener;
 
     #[test]
-    fn the_body_of_a_good_answer_follows_its_head() {
-        assert_eq!(body(b"HTTP/1.0 200 OK\r\ncontent-type: x\r\n\r\n{}").unwrap(), b"{}");
-        for answer in ["", "HTTP/1.0 200 OK\r\n", "HTTP/1.0 404 Not Found\r\n\r\n", "+OK\r\n\r\n"] {
-            assert!(body(answer.as_bytes()).is_err(), "{answer}");
+    fn reads_an_answer_of_another_version() {
+        for (body, apps) in [
+            ("{}", 0),
+            (r#"{"version":"9","apps":[{"name":"web","future":[1],"containers":[{"id":"a"}]}]}"#, 1),
+            (r#"{"apps":[{"labels":["app=web"],"routed":null,"containers":[]},{}]}"#, 2),
+        ] {
+            let document = document(format!("HTTP/1.0 200 OK\r\nx: y\r\n\r\n{body}").as_bytes()).unwrap();
+            assert_eq!(document.apps.len(), apps, "{body}");
         }
+        for answer in [
+            "",
+            "HTTP/1.0 200 OK\r\n\r\n",
+            "HTTP/1.0 404 Not Found\r\n\r\n{}",
+            "SSH-2.0\r\n\r\n",
+            "HTTP/1.0 200 OK\r\n",
+            "HTTP/1.1 200 OK\r\n\r\n[1]",
+        ] {
+            assert!(document(answer.as_bytes()).is_err(), "{answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn asks_over_tcp_and_says_who_does_not_answer() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address: ListenAddr = listener.local_addr().unwrap().to_string().parse().unwrap();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.read_exact(&mut [0; 24]).await.unwrap();
+            stream.write_all(b"HTTP/1.0 200 OK\r\n\r\n{\"apps\":[{}]}").await.unwrap();
+        });
+        assert_eq!(ask(&address).await.unwrap().apps.len(), 1);
+        server.await.unwrap();
+        let error = format!("{:#}", ask(&address).await.unwrap_err());
+        assert!(error.contains(&address.to_string()), "{error}");
     }
 }

@@ -1,9 +1,11 @@
-//! The status document. Fields are added, and none is renamed or removed; who reads it ignores what it does not know.
+//! The status document. Fields are added, and none is renamed or removed; who reads it ignores what it does not
+//! know, and goes without what a proxy of another version does not say.
 
 use serde::{Deserialize, Serialize};
 
 /// Everything.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Document {
     /// Of motarei.
     pub version: String,
@@ -23,6 +25,7 @@ pub struct Document {
 
 /// The engine.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Engine {
     /// As `--docker-host` takes it.
     pub address: String,
@@ -36,6 +39,7 @@ pub struct Engine {
 
 /// An app.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct App {
     /// Its name.
     pub name: String,
@@ -52,6 +56,7 @@ pub struct App {
 
 /// A listener.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Listener {
     /// As it was asked for.
     pub listen: String,
@@ -69,6 +74,7 @@ pub struct Listener {
 
 /// A container. What belongs to a port is that of its best port: a ready one, if there is one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Container {
     /// 64 hex digits.
     pub id: String,
@@ -91,13 +97,14 @@ pub struct Container {
     /// Since when, RFC 3339; null if it does not accept.
     pub ready_since: Option<String>,
     /// How long its connections may go on when it is to end, in seconds.
-    pub drain: f64,
+    pub drain: Option<f64>,
     /// By private port.
     pub ports: Vec<Port>,
 }
 
 /// A port of a container; the fields mean what they mean there.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 #[allow(missing_docs)]
 pub struct Port {
     /// The container's own (private) port.

@@ -99,7 +99,7 @@ fn container(member: &Member, fleet: &Fleet, clock: Clock) -> Container {
         published_address: best.published_address,
         connections: 0,
         ready_since: best.ready_since,
-        drain: member.container.wishes.drain.unwrap_or(fleet.app.drain).as_secs_f64(),
+        drain: Some(member.container.wishes.drain.unwrap_or(fleet.app.drain).as_secs_f64()),
         ports,
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, interval};
 use super::Event;
 use super::newer::Newer;
 use super::sight::{Sight, Succession};
-use crate::ask::{Document, ask};
+use crate::status::{Document, ask};
 
 /// How often it is looked.
 const LOOK: Duration = Duration::from_millis(500);

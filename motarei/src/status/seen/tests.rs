@@ -107,6 +107,6 @@ fn every_state_has_its_reason() {
         assert_eq!(shown.state, state, "{shown:?}");
         assert_eq!(shown.reason.is_some(), reason.is_some(), "{shown:?}");
         assert!(shown.reason.unwrap_or_default().starts_with(reason.unwrap_or_default()));
-        assert_eq!(shown.drain, 1.5);
+        assert_eq!(shown.drain, Some(1.5));
     }
 }
