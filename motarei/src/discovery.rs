@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::container::{Container, Inspected, Network, is_ours};
 use crate::engine::{Engine, EngineAddress};
 use crate::event::{Event, What};
-use crate::selector::Label;
+use crate::selector::{Label, common, is_of_any};
 
 /// Between two lists if nothing happens.
 const LIST: Duration = Duration::from_secs(5);
@@ -53,12 +53,16 @@ pub(crate) struct Engaged {
 #[derive(Debug)]
 pub(crate) struct Discovery {
     pub(crate) address: EngineAddress,
-    /// The labels that the containers of all apps have in common.
-    pub(crate) labels: Vec<Label>,
+    /// What the containers of each app carry.
+    pub(crate) apps: Vec<Vec<Label>>,
     pub(crate) keepers: Vec<mpsc::Sender<Fact>>,
     pub(crate) engaged: watch::Sender<Engaged>,
     /// What was inspected before, by id.
     inspected: HashMap<String, Inspected>,
+    /// What the engine tells nothing of, by id, and when it is asked again.
+    mute: HashMap<String, Instant>,
+    /// What was told last.
+    listed: Arc<Vec<Container>>,
     /// What ended a moment ago, and when that was told.
     ended: HashMap<String, Instant>,
     /// What the last list had, by id, and its state.
@@ -76,16 +80,18 @@ enum Because {
 impl Discovery {
     pub(crate) fn new(
         address: EngineAddress,
-        labels: Vec<Label>,
+        apps: Vec<Vec<Label>>,
         keepers: Vec<mpsc::Sender<Fact>>,
         engaged: watch::Sender<Engaged>,
     ) -> Self {
         Self {
             address,
-            labels,
+            apps,
             keepers,
             engaged,
             inspected: HashMap::new(),
+            mute: HashMap::new(),
+            listed: Arc::default(),
             ended: HashMap::new(),
             known: BTreeSet::new(),
         }
@@ -163,7 +169,9 @@ impl Discovery {
 
     /// Tells the keepers what the engine lists now; says whether it differs from what it listed before.
     async fn list(&mut self, engine: &Engine) -> Result<bool> {
-        let mut listed = engine.list(&self.labels).await?;
+        let mut listed = engine.list(&common(&self.apps)).await?;
+        // Of others' containers nothing is asked.
+        listed.retain(|one| is_of_any(&self.apps, one.labels.as_ref()));
         self.ended.retain(|_, told| told.elapsed() < LAG);
         listed.retain(|one| one.id.as_ref().is_some_and(|id| !self.ended.contains_key(id)));
         let known: BTreeSet<_> = listed
@@ -174,13 +182,39 @@ impl Discovery {
             .collect();
         let mut containers = Vec::with_capacity(listed.len());
         for one in listed {
-            containers.extend(self.read(engine, one).await?);
+            containers.extend(self.read_or_keep(engine, one).await);
         }
+        self.mute.retain(|id, _| known.iter().any(|(listed, _)| listed == id));
         self.inspected.retain(|id, _| containers.iter().any(|container| container.id == *id));
         let differs = self.known != known;
         self.known = known;
-        self.tell(Fact::Listed(Arc::new(containers))).await;
+        self.listed = Arc::new(containers);
+        self.tell(Fact::Listed(self.listed.clone())).await;
         Ok(differs)
+    }
+
+    /// One of which the engine tells nothing must not keep the others from being known: it stays what it was.
+    /// What takes long to fail is seldom asked again, for no event is heard meanwhile.
+    async fn read_or_keep(&mut self, engine: &Engine, listed: ContainerSummary) -> Option<Container> {
+        let (id, begun) = (listed.id.clone().unwrap_or_default(), Instant::now());
+        let before = self.listed.iter().find(|container| container.id == id).cloned();
+        if self.mute.get(&id).is_some_and(|again| *again > begun) {
+            return before;
+        }
+        match self.read(engine, listed).await {
+            Ok(container) => {
+                self.mute.remove(&id);
+                container
+            }
+            Err(error) => {
+                let (again, container) = (Instant::now() + begun.elapsed() * 6, id.get(..12));
+                if self.mute.insert(id.clone(), again).is_none() {
+                    let error = format!("{error:#}");
+                    tracing::warn!(container, %error, "the engine does not tell of a container; asking again");
+                }
+                before
+            }
+        }
     }
 
     /// Nothing if the container has gone meanwhile.

@@ -8,13 +8,11 @@ use daemon::stop::{How, Stop};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::app::App;
 use crate::connection::Front;
 use crate::discovery::{Discovery, Engaged};
 use crate::hold::LET_IN;
 use crate::keeper::Keeper;
 use crate::listeners::Listeners;
-use crate::selector::Label;
 use crate::status::{self, Status};
 use crate::{Config, Sockets};
 
@@ -28,7 +26,7 @@ pub async fn run(config: Config, mut sockets: Sockets, stop: Stop) -> How {
     let (own, own_out) = watch::channel(Vec::new());
     let (engaged, engaged_out) = watch::channel(Engaged::default());
     let (heard, heard_out) = watch::channel(Vec::new());
-    let labels = common(&config.apps);
+    let labels = config.apps.iter().map(|app| app.labels.clone()).collect();
     // Aborted when this function returns: nobody waits for them.
     let mut working = JoinSet::new();
     let mut fronts = Vec::new();
@@ -57,13 +55,6 @@ pub async fn run(config: Config, mut sockets: Sockets, stop: Stop) -> How {
     let how = stop.drained().await;
     tracing::info!(%how, "stopped");
     how
-}
-
-/// The labels that all apps ask for: the engine can leave out what has not even those.
-fn common(apps: &[App]) -> Vec<Label> {
-    let Some((first, others)) = apps.split_first() else { return Vec::new() };
-    let everywhere = |label: &&Label| others.iter().all(|app| app.labels.contains(label));
-    first.labels.iter().filter(everywhere).cloned().collect()
 }
 
 #[cfg(test)]

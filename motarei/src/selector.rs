@@ -20,6 +20,19 @@ impl Label {
     }
 }
 
+/// The labels that all apps ask for: the engine can leave out what has not even those.
+pub(crate) fn common(apps: &[Vec<Label>]) -> Vec<Label> {
+    let Some((first, others)) = apps.split_first() else { return Vec::new() };
+    let everywhere = |label: &&Label| others.iter().all(|labels| labels.contains(label));
+    first.iter().filter(everywhere).cloned().collect()
+}
+
+/// Whether a container with these labels is one of an app's.
+pub(crate) fn is_of_any(apps: &[Vec<Label>], carried: Option<&HashMap<String, String>>) -> bool {
+    carried
+        .is_some_and(|carried| apps.iter().any(|labels| labels.iter().all(|label| label.is_carried(carried))))
+}
+
 impl FromStr for Label {
     type Err = &'static str;
 
@@ -64,5 +77,37 @@ mod tests {
             assert_eq!((label.is_carried(&labels), label.to_string().as_str()), (carried, text));
         }
         assert!("".parse::<Label>().is_err() && "=web".parse::<Label>().is_err());
+    }
+    fn labels(list: &[&str]) -> Vec<Label> {
+        list.iter().map(|label| label.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn the_engine_is_asked_for_what_all_apps_want() {
+        for (lists, expected) in [
+            (&[][..], &[][..]),
+            (&[&["a", "b"][..]], &["a", "b"]),
+            (&[&["a", "b"], &["b", "c"]], &["b"]),
+            (&[&["a"], &["a=1"]], &[]),
+        ] {
+            let apps: Vec<_> = lists.iter().map(|list| labels(list)).collect();
+            assert_eq!(common(&apps), labels(expected), "{lists:?}");
+        }
+    }
+
+    #[test]
+    fn a_container_is_ours_that_carries_all_labels_of_one_app() {
+        let apps = [labels(&["a", "b=1"]), labels(&["c"])];
+        for (carried, expected) in [
+            (&[("a", ""), ("b", "1")][..], true),
+            (&[("a", ""), ("b", "2")], false),
+            (&[("c", "")], true),
+            (&[], false),
+        ] {
+            let carried =
+                carried.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            assert_eq!(is_of_any(&apps, Some(&carried)), expected, "{carried:?}");
+        }
+        assert!(!is_of_any(&apps, None));
     }
 }

@@ -22,6 +22,8 @@ struct State {
     running: Vec<(&'static str, String)>,
     /// What comes on the event stream next.
     events: VecDeque<String>,
+    /// The ids of containers that carry none of the labels.
+    foreign: Vec<&'static str>,
     /// Every request's path.
     asked: Vec<String>,
 }
@@ -36,6 +38,11 @@ impl FakeEngine {
         }
         engine.listen();
         engine
+    }
+
+    /// The same for a container of nobody.
+    fn add_foreign(&self, id: &'static str) {
+        self.state.lock().unwrap().foreign.push(id);
     }
 
     /// It runs one more container, of the host's network.
@@ -81,8 +88,8 @@ impl FakeEngine {
         let (keeper, facts) = mpsc::channel(64);
         let (engaged, engaged_out) = watch::channel(Engaged::default());
         let mut working = JoinSet::new();
-        let labels = vec!["app=web".parse().unwrap()];
-        working.spawn(Discovery::new(self.address(), labels, vec![keeper], engaged).run());
+        let apps = vec![vec!["app=web".parse().unwrap()]];
+        working.spawn(Discovery::new(self.address(), apps, vec![keeper], engaged).run());
         (working, facts, engaged_out)
     }
 
@@ -101,6 +108,9 @@ async fn answer(stream: UnixStream, state: Arc<Mutex<State>>, news: Arc<Notify>)
         stream.read_line(&mut line).await.unwrap();
     }
     state.lock().unwrap().asked.push(path.clone());
+    if path.starts_with("/containers/mute/") {
+        return std::future::pending().await;
+    }
     if path.starts_with("/events") {
         return events(stream.into_inner(), &state, &news).await;
     }
@@ -122,7 +132,9 @@ fn body(path: &str, state: &State) -> Option<String> {
         "/version" => Some(r#"{"Version":"20.10.24","ApiVersion":"1.41"}"#.to_owned()),
         "/info" => Some("{}".to_owned()),
         "/containers/json" => {
-            Some(format!("[{}]", state.running.iter().map(one).collect::<Vec<_>>().join(",")))
+            let foreign = |id| format!(r#"{{"Id":"{id}","State":"running","Labels":{{"other":"web"}}}}"#);
+            let all = state.running.iter().map(one).chain(state.foreign.iter().map(foreign));
+            Some(format!("[{}]", all.collect::<Vec<_>>().join(",")))
         }
         // Listed, and gone before it is inspected.
         "/containers/ghost/json" => None,
@@ -168,6 +180,29 @@ async fn lists_what_runs_and_inspects_each_once() {
     assert!(engine.asked("label") > 0 && engine.asked("app%3Dweb") > 0, "the engine filters");
     let expected = Engaged { version: "20.10.24".into(), api: "1.41".into(), error: None };
     assert_eq!(*engaged.borrow(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn others_containers_are_left_alone() {
+    let engine = FakeEngine::start(&["a"]);
+    engine.add_foreign("other");
+    let (_working, mut facts, _engaged) = engine.follow();
+    assert_eq!(next_list(&mut facts).await, ["a"]);
+    assert_eq!(engine.asked("/other/json"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_of_which_the_engine_tells_nothing_does_not_hide_the_others() {
+    let engine = FakeEngine::start(&["mute", "a"]);
+    let (_working, mut facts, _engaged) = engine.follow();
+    for _ in 0..5 {
+        assert_eq!(next_list(&mut facts).await, ["a"]);
+    }
+    assert_eq!(engine.asked("/mute/json"), 1, "each time nothing else is heard for 5 s");
+    for _ in 0..5 {
+        assert_eq!(next_list(&mut facts).await, ["a"]);
+    }
+    assert_eq!(engine.asked("/mute/json"), 2);
 }
 
 #[tokio::test(start_paused = true)]

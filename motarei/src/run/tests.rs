@@ -97,18 +97,3 @@ async fn a_deploy_from_the_first_container_to_the_drain() {
     open.read_to_string(&mut answer).await.unwrap();
     assert_eq!((answer.as_str(), running.await.unwrap()), ("new last", How::AllEnded));
 }
-
-#[test]
-fn the_engine_is_asked_for_what_all_apps_want() {
-    let labels = |list: &[&str]| list.iter().map(|label| label.parse().unwrap()).collect::<Vec<Label>>();
-    let apps =
-        |lists: &[&[&str]]| lists.iter().map(|l| App { labels: labels(l), ..app() }).collect::<Vec<_>>();
-    for (lists, expected) in [
-        (&[][..], &[][..]),
-        (&[&["a", "b"][..]], &["a", "b"]),
-        (&[&["a", "b"], &["b", "c"]], &["b"]),
-        (&[&["a"], &["a=1"]], &[]),
-    ] {
-        assert_eq!(common(&apps(lists)), labels(expected), "{lists:?}");
-    }
-}
