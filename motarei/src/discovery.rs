@@ -136,6 +136,10 @@ impl Discovery {
             tokio::select! {
                 biased;
                 event = events.next() => {
+                    // Who gives no events, a proxy before the engine perhaps, can still be asked for a list.
+                    if event.is_err() && is_new {
+                        self.list(&engine).await?;
+                    }
                     let event = event?;
                     self.note(&event);
                     self.tell(Fact::Happened(event)).await;

@@ -24,6 +24,8 @@ struct State {
     events: VecDeque<String>,
     /// The ids of containers that carry none of the labels.
     foreign: Vec<&'static str>,
+    /// Its event streams end at once.
+    eventless: bool,
     /// Every request's path.
     asked: Vec<String>,
 }
@@ -146,6 +148,10 @@ fn body(path: &str, state: &State) -> Option<String> {
 }
 
 async fn events(mut stream: UnixStream, state: &Mutex<State>, news: &Notify) {
+    if state.lock().unwrap().eventless {
+        let _ = stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n").await;
+        return;
+    }
     stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await.unwrap();
     loop {
         let lines = std::mem::take(&mut state.lock().unwrap().events);
@@ -258,4 +264,15 @@ async fn an_engine_that_is_away_is_waited_for() {
     engine.listen();
     assert_eq!(next_list(&mut facts).await, ["b"], "and nothing was told meanwhile");
     engaged.wait_for(|engaged| engaged.error.is_none()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_without_events_is_listed_each_time() {
+    let engine = FakeEngine::start(&["a"]);
+    engine.state.lock().unwrap().eventless = true;
+    let (_working, mut facts, _engaged) = engine.follow();
+    for _ in 0..10 {
+        assert_eq!(next_list(&mut facts).await, ["a"]);
+    }
+    assert!(engine.asked("/events") <= 10, "one list a stream at least: {}", engine.asked("/events"));
 }
