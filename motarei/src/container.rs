@@ -20,6 +20,8 @@ pub(crate) use signal::{KILL, number as signal_number};
 /// A deploy that takes longer until its container is created, or one by another clock, is not believed about
 /// its beginning. An image may have to be pulled meanwhile.
 const LONGEST_DEPLOY: i64 = 10 * 60 * 1_000_000_000;
+/// An image that exposes a whole range means something else than that each port is listened on and asked.
+pub(crate) const MOST_PORTS: usize = 64;
 
 /// What the engine says of one container.
 #[derive(Clone, Debug, PartialEq, Eq)]

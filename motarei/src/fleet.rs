@@ -27,7 +27,7 @@ use crate::probe::{How, Outcome};
 use crate::routes::{Candidate, Routes};
 use crate::rule::Rule;
 pub(crate) use backend::Backend;
-pub(crate) use member::{MOST_PORTS, Member};
+pub(crate) use member::Member;
 use route::order;
 pub(crate) use route::{Probed, State};
 

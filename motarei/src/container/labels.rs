@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use daemon::GoDuration;
 
+use super::MOST_PORTS;
 use crate::probe::Check;
 use crate::rule::Rule;
 
@@ -67,8 +68,12 @@ fn one<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
     text.trim().parse().map_err(|error: T::Err| error.to_string())
 }
 
+/// Each entry is listened on and asked: a label must not make that thousands.
 fn list<T: FromStr<Err: Display>>(text: &str) -> Result<Vec<T>, String> {
-    text.split(',').map(one).collect()
+    match text.split(',').count() {
+        count if count > MOST_PORTS => Err(format!("{count} are too many, write {MOST_PORTS} at most")),
+        _ => text.split(',').map(one).collect(),
+    }
 }
 
 struct Port(u16);
@@ -133,5 +138,19 @@ mod tests {
             assert!(wrong.starts_with(start), "{wrong}");
         }
         assert_eq!(read.wrong.len(), 5);
+    }
+
+    #[test]
+    fn a_label_does_not_open_thousands_of_ports() {
+        let many = |count| (1..=count).map(|port: usize| format!(":{port}")).collect::<Vec<_>>().join(",");
+        for (count, taken) in [(MOST_PORTS, Some(MOST_PORTS)), (MOST_PORTS + 1, None), (65_535, None)] {
+            let (listen, ports) = (many(count), many(count).replace(':', ""));
+            let read = wishes(&[("listen", &listen), ("port", &ports)]);
+            assert_eq!(
+                (read.listen.map(|list| list.len()), read.ports.map(|list| list.len())),
+                (taken, taken)
+            );
+            assert!(read.wrong.iter().all(|wrong| wrong.len() < 100), "{:?}", read.wrong);
+        }
     }
 }

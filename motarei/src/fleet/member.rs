@@ -12,7 +12,7 @@ use super::route::{Probed, Standing, State, state};
 use super::{Key, Order};
 use crate::address::Addresses;
 use crate::app::App;
-use crate::container::{Container, Phase};
+use crate::container::{Container, MOST_PORTS, Network, Phase};
 use crate::probe::How;
 use crate::routes::{Candidate, Open};
 use crate::rule::Rule;
@@ -136,9 +136,6 @@ impl Member {
         })
     }
 }
-
-/// An image that exposes a whole range means something else than that each port is listened on and asked.
-pub(crate) const MOST_PORTS: usize = 64;
 
 /// The flags' listeners, else what the labels wish, else the container's ports.
 fn rules(app: &App, container: &Container) -> Vec<Rule> {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::container::Container;
-use crate::fleet::{Fleet, MOST_PORTS, State};
+use crate::container::{Container, MOST_PORTS};
+use crate::fleet::{Fleet, State};
 use crate::routes::Routes;
 
 /// What was logged last.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::container::MOST_PORTS;
 
 fn places(wanted: &Wanted) -> (Vec<String>, Vec<String>) {
     (wanted.open.values().map(ToString::to_string).collect(), wanted.keep.iter().cloned().collect())

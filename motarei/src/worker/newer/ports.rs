@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use crate::container::Container;
+use crate::container::{Container, MOST_PORTS};
 
-/// The ports that are proxied: what the labels say, else all that are known.
+/// The ports that are proxied: what the labels say, else all that are known, within reason.
 pub(super) fn of(container: &Container) -> Vec<u16> {
     let wishes = &container.wishes;
     match (&wishes.listen, &wishes.ports) {
         (Some(rules), _) => rules.iter().map(|rule| rule.port).collect(),
         (None, Some(ports)) => ports.clone(),
-        (None, None) => container.ports.keys().copied().collect(),
+        (None, None) => container.ports.keys().copied().take(MOST_PORTS).collect(),
     }
 }
 
