@@ -119,21 +119,14 @@ impl Fleet {
     }
 
     fn ended(&mut self, id: &str, now: Instant) {
-        if let Some(member) = self.remove(id, now) {
-            member.open.ended.cancel();
-        }
-    }
-
-    /// A container that has left a network comes back with the next list, if it has another.
-    fn remove(&mut self, id: &str, now: Instant) -> Option<Member> {
-        let member = self.members.remove(id)?;
+        let Some(member) = self.members.remove(id) else { return };
         member.open.gone.cancel();
+        member.open.ended.cancel();
         if let Some(lived) = self.gave_back(&member, now) {
             let (app, container, name) = (&self.app.name, member.container.short(), &member.container.name);
             let lived = format!("{lived:.1?}");
             tracing::warn!(%app, container, %name, %lived, "ended soon after it was ready: back to an older one");
         }
-        Some(member)
     }
 
     /// How long a member that has been removed had been ready, if that was so short that it is no good, and an
@@ -150,7 +143,7 @@ impl Fleet {
         let Some(member) = self.members.get_mut(&event.id) else { return };
         match event.what {
             What::Ended => self.ended(&event.id, now),
-            What::Disconnected => drop(self.remove(&event.id, now)),
+            What::Disconnected => member.lose_addresses(),
             What::Killed(signal) if signal == KILL || signal == member.container.stop_signal => {
                 member.told_to_end(now, ENDING);
             }

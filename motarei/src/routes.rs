@@ -63,7 +63,7 @@ impl Candidate {
 /// What connections to a container share with those who watch it.
 #[derive(Debug, Default)]
 pub(crate) struct Open {
-    connections: AtomicUsize,
+    connections: Arc<AtomicUsize>,
     /// The container, or an address of it, is gone: who still dials it gives up.
     pub(crate) gone: CancellationToken,
     /// It runs no more: what it sent has been sent.
@@ -74,6 +74,12 @@ impl Open {
     /// How many connections there are.
     pub(crate) fn count(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
+    }
+
+    /// For the same container at other addresses.
+    pub(crate) fn moved(&self) -> Self {
+        let (connections, ended) = (self.connections.clone(), self.ended.clone());
+        Self { connections, ended, gone: CancellationToken::new() }
     }
 
     /// One more, until the value is dropped.

@@ -56,6 +56,15 @@ impl Member {
         }
     }
 
+    /// It has left a network: which of its addresses are left, the next list tells. Its connections through
+    /// another network go on, and count.
+    pub(super) fn lose_addresses(&mut self) {
+        self.open.gone.cancel();
+        self.open = Arc::new(self.open.moved());
+        self.container.network = Network::Own(Vec::new());
+        self.backends.clear();
+    }
+
     pub(super) fn forget_probes(&mut self, now: Instant) {
         for backend in self.backends.values_mut() {
             backend.probed = Probed::Never;

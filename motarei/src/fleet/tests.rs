@@ -253,6 +253,24 @@ fn one_that_ends_soon_after_it_was_ready_gives_back() {
 }
 
 #[test]
+fn connections_through_another_network_go_on_and_count() {
+    let mut stand = web(&["old", "new"]);
+    stand.ready(&["old", "new"]);
+    let before = stand.fleet.members["new"].open.clone();
+    let _carried = before.one_more();
+    stand.happens("new", What::Killed(15));
+    stand.happens("new", What::Disconnected);
+    assert_eq!(stand.route(), ["old"]);
+    stand.change("new", |container| container.network = Network::Own(vec![endpoint("172.18.0.9", true)]));
+    let after = stand.fleet.members["new"].open.clone();
+    assert_eq!((after.count(), after.gone.is_cancelled()), (1, false));
+    stand.ready(&["new"]);
+    assert_eq!(stand.route(), ["old", "new"], "it was told to end, and that holds");
+    stand.happens("new", What::Ended);
+    assert!(before.ended.is_cancelled());
+}
+
+#[test]
 fn a_paused_container_is_no_candidate() {
     let mut stand = web(&["old", "new"]);
     stand.ready(&["old", "new"]);
