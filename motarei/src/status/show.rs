@@ -2,14 +2,17 @@
 
 use std::fmt::Write;
 
+use daemon::log::is_hostile;
+
 use super::document::{App, Container, Document};
 
-/// A few lines an app: where it listens, and its containers with the reasons why they are not ready.
+/// A few lines an app: where it listens, and its containers with the reasons why they are not ready. What labels
+/// and engines say cannot end a line or move the cursor.
 pub fn show(document: &Document) -> String {
     let mut text = String::new();
     let engine = &document.engine;
     let following = match &engine.error {
-        Some(error) => format!("cannot be followed: {error}"),
+        Some(error) => format!("cannot be followed: {}", plain(error)),
         None if engine.version.is_empty() => "not asked yet".to_owned(),
         None => format!("version {}, API {}", engine.version, engine.api),
     };
@@ -26,15 +29,18 @@ pub fn show(document: &Document) -> String {
 }
 
 fn of_app(text: &mut String, app: &App) {
-    let _ = writeln!(text, "{} ({})", app.name, app.labels.join(", "));
+    let _ = writeln!(text, "{} ({})", plain(&app.name), plain(&app.labels.join(", ")));
     for listener in &app.listeners {
-        let to = listener.routed.as_deref().map_or("held: no container is ready", short);
+        let to = listener.routed.as_deref().map(short);
         let state = match (&listener.error, listener.bound.is_empty()) {
-            (Some(error), _) => format!("NOT LISTENING: {error} ({} times)", listener.failures),
-            (None, true) => format!("not listening yet, would go to {to}"),
-            (None, false) => format!("-> {to}"),
+            (Some(error), _) => format!("NOT LISTENING: {} ({} times)", plain(error), listener.failures),
+            (None, true) => to.map_or_else(
+                || "not listening yet: no container is ready".to_owned(),
+                |to| format!("not listening yet, would go to {to}"),
+            ),
+            (None, false) => format!("-> {}", to.unwrap_or("held: no container is ready")),
         };
-        let _ = writeln!(text, "  {} {state}", listener.listen);
+        let _ = writeln!(text, "  {} {state}", plain(&listener.listen));
     }
     for container in &app.containers {
         of_container(text, container, app.routed.as_deref());
@@ -57,15 +63,22 @@ fn of_container(text: &mut String, container: &Container, routed: Option<&str>) 
     let since = container.ready_since.as_ref().map(|since| format!(" since {since}")).unwrap_or_default();
     let _ = writeln!(
         text,
-        "{mark} {id} {name:<20} {state}{since}, {connections} connections, {inside}, {outside}"
+        "{mark} {id} {:<20} {state}{since}, {connections} connections, {inside}, {outside}",
+        plain(name)
     );
     if let Some(reason) = &container.reason {
-        let _ = writeln!(text, "      {reason}");
+        let _ = writeln!(text, "      {}", plain(reason));
     }
     for port in container.ports.iter().filter(|_| container.ports.len() > 1) {
         let reason = port.reason.as_deref().unwrap_or_default();
-        let _ = writeln!(text, "      port {}: {} {reason}", port.port, port.state);
+        let _ = writeln!(text, "      port {}: {} {}", port.port, port.state, plain(reason));
     }
+}
+
+/// With what a terminal would obey as it is written in Rust: `\n`, `\u{1b}`.
+fn plain(text: &str) -> String {
+    let escaped = |c: char| if is_hostile(c) { c.escape_default().collect() } else { String::from(c) };
+    text.chars().map(escaped).collect()
 }
 
 fn short(id: &str) -> &str {
@@ -89,7 +102,7 @@ mod tests {
             ..Container::default()
         };
         let listener = Listener {
-            listen: ":80".into(),
+            listen: "unix:/run/\u{1b}[2J\nweb".into(),
             error: Some("EACCES".into()),
             failures: 3,
             ..Listener::default()
@@ -104,7 +117,7 @@ mod tests {
         let text = show(&Document { engine, apps: vec![app], ..Document::default() });
         for part in [
             "cannot be followed: no answer in 5 s",
-            ":80 NOT LISTENING: EACCES (3 times)",
+            r"unix:/run/\u{1b}[2J\nweb NOT LISTENING: EACCES (3 times)",
             "0123456789ab web-2",
             "via container 172.17.0.3:8000, published -",
             "refuses connections",
