@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use clap::Args;
 use daemon::GoDuration;
+use daemon::exit::{Failure, Stage};
 
 use crate::container::{Container, Inspected, is_ours};
 use crate::engine::{ApiVersion, Engine, EngineAddress};
@@ -23,7 +24,8 @@ const OLDEST: ApiVersion = ApiVersion { major: 1, minor: 41 };
 /// The flags of `motarei check`.
 #[derive(Clone, Debug, Args)]
 #[command(
-    after_help = "Exit status: 0 if there is nothing to warn about, 1 if there is, 2 for a wrong flag."
+    after_help = "Exit status: 0 if there is nothing to warn about, 1 if there is, or if the engine cannot be \
+                  asked, 2 for a wrong flag or variable."
 )]
 pub struct CheckArgs {
     /// Label of the containers, KEY or KEY=VALUE; given several times they must carry all
@@ -60,14 +62,19 @@ impl fmt::Display for Warning {
 ///
 /// # Errors
 /// If the engine cannot be asked, or a variable that says where it is cannot be read.
-pub async fn check(args: CheckArgs, env: impl Fn(&str) -> Option<String>) -> Result<Vec<Warning>> {
-    let delay = kill_old_delay(args.kill_old_delay, env("KILL_OLD_DELAY"))?;
-    let engine = Engine::connect(&EngineAddress::find(args.docker_host.as_deref(), env)?).await?;
+pub async fn check(args: CheckArgs, env: impl Fn(&str) -> Option<String>) -> Result<Vec<Warning>, Failure> {
+    let delay = kill_old_delay(args.kill_old_delay, env("KILL_OLD_DELAY")).configuring()?;
+    let address = EngineAddress::find(args.docker_host.as_deref(), env).configuring()?;
+    look(&args.label, delay, &address).await.running()
+}
+
+async fn look(label: &[Label], delay: Duration, address: &EngineAddress) -> Result<Vec<Warning>> {
+    let engine = Engine::connect(address).await?;
     let api = engine.api.parse().ok();
     let mut warnings: Vec<_> = of_engine(api, &engine.version).into_iter().collect();
-    let listed = engine.list(&args.label).await?;
+    let listed = engine.list(label).await?;
     if listed.is_empty() {
-        let labels: Vec<_> = args.label.iter().map(ToString::to_string).collect();
+        let labels: Vec<_> = label.iter().map(ToString::to_string).collect();
         warnings.push(about_engine(format!(
             "no running container carries {}: is it docker run -l …?",
             labels.join(", ")
@@ -136,6 +143,21 @@ mod tests {
                 expected,
                 "{flag:?} {variable:?}"
             );
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_written_wrong_is_told_from_what_will_bite() {
+        for (variable, value, expected) in [
+            ("KILL_OLD_DELAY", "soon", true),
+            ("DOCKER_HOST", "nowhere", true),
+            ("DOCKER_HOST", "unix:///proc/none", false),
+        ] {
+            let args =
+                CheckArgs { label: vec!["app".parse().unwrap()], kill_old_delay: None, docker_host: None };
+            let env = |name: &str| (name == variable).then(|| value.to_owned());
+            let failure = check(args, env).await.unwrap_err();
+            assert_eq!(matches!(failure, Failure::Configuration(_)), expected, "{value}");
         }
     }
 

@@ -54,7 +54,7 @@ async fn other(command: Command) -> Result<u8, Failure> {
         Command::Run(args) => return run_worker(args).await,
         Command::Wait(args) => println!("{}", wait(args).await.running()?.join("\n")),
         Command::Check(args) => {
-            let warnings = check(args, |name| std::env::var(name).ok()).await.running()?;
+            let warnings = check(args, |name| std::env::var(name).ok()).await?;
             warnings.iter().for_each(|warning| println!("{warning}"));
             return Ok(u8::from(!warnings.is_empty()));
         }
