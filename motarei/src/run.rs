@@ -7,6 +7,7 @@ use daemon::log::Limited;
 use daemon::stop::{How, Stop};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::connection::Front;
 use crate::discovery::{Discovery, Engaged};
@@ -23,7 +24,7 @@ const SAID_EVERY: Duration = Duration::from_secs(1);
 pub async fn run(config: Config, mut sockets: Sockets, stop: Stop) -> How {
     let room = Arc::new(Semaphore::new(config.max_held));
     let slots = Arc::new(Semaphore::new(config.max_connections));
-    let (own, own_out) = watch::channel(Vec::new());
+    let (own_in, own_out) = watch::channel(Vec::new());
     let (engaged, engaged_out) = watch::channel(Engaged::default());
     let (heard, heard_out) = watch::channel(Vec::new());
     let labels = config.apps.iter().map(|app| app.labels.clone()).collect();
@@ -49,10 +50,15 @@ pub async fn run(config: Config, mut sockets: Sockets, stop: Stop) -> How {
         stop: stop.clone(),
     });
     working.spawn(Discovery::new(config.engine, labels, facts, engaged).run());
+    let ended = CancellationToken::new();
+    let own = tokio::spawn(status::serve_own(status.clone(), config.status.clone(), ended.clone()));
     working.spawn(status::serve(status, config.status, std::mem::take(&mut sockets.status)));
-    let listeners = Listeners::new(fronts, sockets, own, heard);
+    let listeners = Listeners::new(fronts, sockets, own_in, heard);
     listeners.run(stop.draining.clone()).await;
     let how = stop.drained().await;
+    ended.cancel();
+    // Its file is gone then.
+    let _ = own.await;
     tracing::info!(%how, "stopped");
     how
 }

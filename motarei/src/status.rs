@@ -8,11 +8,12 @@ mod lookup;
 mod seen;
 mod serve;
 mod show;
+mod siblings;
 
 pub use ask::ask;
 pub use document::{App, Container, Document, Engine, Listener, Port};
 pub(crate) use seen::{Clock, Seen};
-pub(crate) use serve::{Status, serve};
+pub(crate) use serve::{Status, serve, serve_own};
 pub use show::show;
 
 use daemon::listen::ListenAddr;

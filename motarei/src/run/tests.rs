@@ -43,6 +43,18 @@ async fn answer(path: &std::path::Path) -> String {
     answer
 }
 
+/// Another process with the status socket, which says this.
+fn successor(socket: &std::path::Path, document: &'static str) -> tokio::task::JoinHandle<()> {
+    let listener = tokio::net::UnixListener::bind(socket).unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.read_exact(&mut [0; 24]).await.unwrap();
+            stream.write_all(format!("HTTP/1.0 200 OK\r\n\r\n{document}").as_bytes()).await.unwrap();
+        }
+    })
+}
+
 #[tokio::test]
 async fn a_deploy_from_the_first_container_to_the_drain() {
     let engine = FakeEngine::start(&[]);
@@ -92,8 +104,18 @@ async fn a_deploy_from_the_first_container_to_the_drain() {
     stop.draining.cancel();
     eventually!(!web.exists() && !socket.exists());
     assert!(!running.is_finished(), "a connection is open");
+    let successor = successor(
+        &socket,
+        r#"{"pid":1,"connections":2,"apps":[{"containers":[{"id":"b","connections":2}]}]}"#,
+    );
+    let both = ask(&status).await.unwrap();
+    assert_eq!((both.pid, both.connections, both.apps[0].containers[0].connections), (1, 3, 3));
     open.shutdown().await.unwrap();
     let mut answer = String::new();
     open.read_to_string(&mut answer).await.unwrap();
     assert_eq!((answer.as_str(), running.await.unwrap()), ("new last", How::AllEnded));
+    assert_eq!(ask(&status).await.unwrap().connections, 2);
+    let left = std::fs::read_dir(engine.directory.path()).unwrap().flatten().map(|entry| entry.file_name());
+    assert!(!left.into_iter().any(|name| name.to_string_lossy().starts_with("status.")), "its own path");
+    successor.abort();
 }

@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::document::Document;
+use super::siblings;
 
 /// What asking may take.
 const EXCHANGE: Duration = Duration::from_secs(5);
@@ -16,11 +17,27 @@ const EXCHANGE: Duration = Duration::from_secs(5);
 /// More than this is no status.
 const LONGEST: u64 = 16 * 1024 * 1024;
 
-/// The status of the proxy at `address`.
+/// The status of the proxy at `address`. The connections are also those of other processes that carry some: of
+/// its former generation, say.
 ///
 /// # Errors
-/// If nobody answers in time, or somebody else.
+/// If nobody answers in time, or somebody else, or if one of the others lives and does not answer: what it
+/// carries is not known then.
 pub async fn ask(address: &ListenAddr) -> Result<Document> {
+    let mut document = ask_one(address).await?;
+    let ListenAddr::Unix(path) = address else { return Ok(document) };
+    for other in siblings::others(path, document.pid) {
+        match ask_one(&ListenAddr::Unix(other.clone())).await {
+            Ok(other) => document.add(&other),
+            // It may have ended meanwhile, or may have been killed long ago.
+            Err(_) if siblings::is_dead(&other).await => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(document)
+}
+
+async fn ask_one(address: &ListenAddr) -> Result<Document> {
     let answer = timeout(EXCHANGE, exchange(address)).await.context("no answer in 5 s");
     answer.and_then(|answer| document(&answer?)).with_context(|| format!("asking the proxy at {address}"))
 }

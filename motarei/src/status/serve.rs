@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use daemon::accept::{self, Stream};
+use daemon::accept::{self, Accepted, Stream};
 use daemon::listen::{self, ListenAddr, Listener};
 use daemon::stop::Stop;
 use http::{Method, Request, Response, StatusCode, header};
@@ -17,10 +17,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::document::{self, Document};
 use super::seen::Seen;
-use super::{StatusAddress, document::Engine};
+use super::{StatusAddress, document::Engine, siblings};
 use crate::discovery::Engaged;
 use crate::listeners::Heard;
 
@@ -100,32 +101,55 @@ pub(crate) async fn serve(status: Arc<Status>, address: StatusAddress, inherited
     let room = Arc::new(Semaphore::new(MOST));
     let serving = listeners.into_iter().map(|listener| {
         tracing::info!(address = %listener, "status");
-        let (status, room) = (status.clone(), room.clone());
-        tokio::spawn(accept::serve(listener, draining.clone(), move |accepted| {
-            let Ok(permit) = room.clone().try_acquire_owned() else { return };
-            let status = status.clone();
-            tokio::spawn(async move {
-                match accepted.stream {
-                    Stream::Tcp(stream) => exchange(stream, status).await,
-                    Stream::Unix(stream) => exchange(stream, status).await,
-                }
-                drop(permit);
-            });
-        }))
+        tokio::spawn(answer_at(listener, status.clone(), room.clone(), draining.clone()))
     });
     for task in serving.collect::<Vec<_>>() {
         let _ = task.await;
     }
 }
 
-/// It is tried for ever, since a former generation may have it; what is carried does not depend on it.
-async fn bound(StatusAddress { address, given }: &StatusAddress) -> Vec<Listener> {
-    if let (ListenAddr::Unix(path), false) = (address, given)
-        && let Some(directory) = path.parent()
-    {
-        // If it cannot be made, binding says why.
-        let _ = std::fs::create_dir(directory);
+/// Answers beside `address` until `ended`: a successor does not know what we carry while we drain.
+pub(crate) async fn serve_own(status: Arc<Status>, address: StatusAddress, ended: CancellationToken) {
+    let ListenAddr::Unix(path) = &address.address else { return };
+    make_directory(&address);
+    siblings::sweep(path).await;
+    let own = siblings::own(path, std::process::id());
+    match listen::bind(&ListenAddr::Unix(own)).await {
+        Ok(listeners) => {
+            let room = Arc::new(Semaphore::new(MOST));
+            let answering = |listener| answer_at(listener, status.clone(), room.clone(), ended.clone());
+            // A path is one listener.
+            for answering in listeners.into_iter().map(answering) {
+                answering.await;
+            }
+        }
+        Err(error) => {
+            let error = format!("{:#}", anyhow::Error::from(error));
+            tracing::info!(%error, "while we drain, a successor will not know of our connections");
+        }
     }
+}
+
+/// Until `until`; then the listener is closed.
+async fn answer_at(listener: Listener, status: Arc<Status>, room: Arc<Semaphore>, until: CancellationToken) {
+    let answering = |accepted: Accepted| {
+        let Ok(permit) = room.clone().try_acquire_owned() else { return };
+        let status = status.clone();
+        tokio::spawn(async move {
+            match accepted.stream {
+                Stream::Tcp(stream) => exchange(stream, status).await,
+                Stream::Unix(stream) => exchange(stream, status).await,
+            }
+            drop(permit);
+        });
+    };
+    accept::serve(listener, until, answering).await;
+}
+
+/// It is tried for ever, since a former generation may have it; what is carried does not depend on it.
+async fn bound(place: &StatusAddress) -> Vec<Listener> {
+    make_directory(place);
+    let StatusAddress { address, given } = place;
     let mut told = false;
     loop {
         match listen::bind(address).await {
@@ -141,6 +165,15 @@ async fn bound(StatusAddress { address, given }: &StatusAddress) -> Vec<Listener
                 sleep(AGAIN).await;
             }
         }
+    }
+}
+
+/// That of the default; if it cannot be made, binding says why.
+fn make_directory(StatusAddress { address, given }: &StatusAddress) {
+    if let (ListenAddr::Unix(path), false) = (address, given)
+        && let Some(directory) = path.parent()
+    {
+        let _ = std::fs::create_dir(directory);
     }
 }
 
