@@ -1,6 +1,6 @@
 //! Visitors at a steady rate: who asked when, and what became of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -84,12 +84,28 @@ impl Visits {
     /// Visits that were answered with `old` though they began when `new` had already been answered: by how
     /// much, and when they ended.
     pub fn late(&self, old: &str, new: &str) -> Vec<String> {
-        let is = |visit: &&Visit, body: &str| visit.answer.as_deref() == Ok(body);
-        let first = self.0.iter().filter(|visit| is(visit, new)).map(|visit| visit.ended).min();
-        let Some(first) = first else { return Vec::new() };
-        let late = self.0.iter().filter(|visit| is(visit, old) && visit.begun > first);
+        let Some(first) = self.first(new) else { return Vec::new() };
+        let late = self.0.iter().filter(|visit| visit.answer.as_deref() == Ok(old) && visit.begun > first);
         late.map(|visit| format!("{:.1?} to {:.1?} after it", visit.begun - first, visit.ended - first))
             .collect()
+    }
+
+    /// When there was the first answer with this body.
+    fn first(&self, body: &str) -> Option<Instant> {
+        let with_it = self.0.iter().filter(|visit| visit.answer.as_deref() == Ok(body));
+        with_it.map(|visit| visit.ended).min()
+    }
+
+    /// The longest that one had to wait though somebody had the same answer already: what a boot takes on a busy
+    /// machine does not count.
+    pub fn longest_once_served(&self) -> Duration {
+        let first: BTreeMap<_, _> =
+            self.bodies().into_iter().filter_map(|body| Some((body, self.first(body)?))).collect();
+        let waited = |visit: &Visit| {
+            let served = visit.answer.as_deref().ok().and_then(|body| first.get(body));
+            visit.ended - served.map_or(visit.begun, |served| visit.begun.max(*served))
+        };
+        self.0.iter().map(waited).max().unwrap_or_default()
     }
 
     /// The longest that one had to wait.
