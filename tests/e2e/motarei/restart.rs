@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
+use e2e::deploy::Plan;
 use e2e::docker::{Container, IMAGE_PORT, unique_label};
-use e2e::eventually::eventually;
+use e2e::eventually::{PATIENCE, eventually};
 use e2e::load::Load;
 use e2e::motarei::Motarei;
 use e2e::port;
@@ -20,7 +22,7 @@ fn supervised(address: SocketAddr, label: &str) -> Motarei {
     let mut command = Command::new(needed("start_server", "libserver-starter-perl"));
     command.args(["--port", &address.to_string(), "--interval", "1", "--"]).arg(program("motarei"));
     let listen = format!("{address}={IMAGE_PORT}");
-    let mut proxy = Motarei::from_command(command, &["--label", label, "--listen", &listen]);
+    let mut proxy = Motarei::from_command(command, &["--label", label, "--listen", &listen, "--drain", "2m"]);
     proxy.process = proxy.process.ends_by_term();
     eventually("the first generation listens", || listening(&proxy, 1));
     proxy
@@ -69,4 +71,29 @@ fn a_connection_lives_on_through_restarts() {
         hup(&mut proxy, generation);
         echo(&client, "meanwhile");
     }
+}
+
+#[test]
+fn run_waits_for_connections_that_a_former_generation_carries() {
+    let (label, address) = (unique_label(), SocketAddr::from(([127, 0, 0, 1], port::free())));
+    let mut proxy = supervised(address, &label);
+    let plan = Plan::new(&label).with("SERVE=echo");
+    let (mut worker, _) = super::run::worker(&proxy, &label, &plan, &[]);
+    let client = connect(address);
+    echo(&client, "before");
+    let former = proxy.shows("who answers", |status| status.0["pid"].as_u64());
+    hup(&mut proxy, 2);
+    let new = Container::start(&label, &[]);
+    proxy.shows("the next generation answers, and routes to the new container", |status| {
+        (status.0["pid"] != former && status.routed()? == new.id).then_some(())
+    });
+    worker.signal(Signal::USR1);
+    let told = Instant::now();
+    // Twice as long as it takes when there is no connection.
+    while told.elapsed() < Duration::from_secs(4) {
+        echo(&client, "meanwhile");
+    }
+    assert!(worker.exited().is_none(), "{}", worker.stderr());
+    drop(client);
+    assert_eq!(worker.wait(PATIENCE).code(), Some(0));
 }

@@ -14,7 +14,7 @@ use e2e::websocket::End;
 use super::echo;
 
 /// A worker without a supervisor, whose container is there.
-fn worker(proxy: &Motarei, label: &str, plan: &Plan, flags: &[&str]) -> (Process, String) {
+pub(super) fn worker(proxy: &Motarei, label: &str, plan: &Plan, flags: &[&str]) -> (Process, String) {
     let mut command = plan.command(&proxy.wrapper(label, flags), "1");
     let process = Process::spawn("motarei run", &mut command).ends_by_term();
     let id = eventually("its container runs", || docker().running(label).into_iter().next());
