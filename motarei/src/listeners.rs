@@ -10,7 +10,7 @@ use daemon::accept;
 use daemon::listen::{self, ListenAddr, Listener};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::{self, Front};
@@ -23,6 +23,9 @@ const RETRY: Duration = Duration::from_secs(10);
 
 /// A listener is closed so long after no live container has its port.
 const LINGER: Duration = Duration::from_secs(60);
+
+/// What binding may take: a name has to be looked up, and the other listeners wait meanwhile.
+const BIND: Duration = Duration::from_secs(2);
 
 /// Between two looks at what is due.
 const TICK: Duration = Duration::from_secs(1);
@@ -106,8 +109,10 @@ impl Listeners {
             });
         }
         loop {
-            for app in 0..self.fronts.len() {
-                self.follow(app).await;
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                () = self.follow_all() => {}
             }
             self.publish();
             tokio::select! {
@@ -122,6 +127,13 @@ impl Listeners {
         }
         self.own.send_replace(Vec::new());
         while self.accepting.join_next().await.is_some() {}
+    }
+
+    /// Dropping the future leaves out what is not open yet.
+    async fn follow_all(&mut self) {
+        for app in 0..self.fronts.len() {
+            self.follow(app).await;
+        }
     }
 
     async fn follow(&mut self, app: usize) {
@@ -163,9 +175,13 @@ impl Listeners {
         if !spare.is_empty() {
             return self.serve(app, rule, spare, true);
         }
-        match listen::bind(&rule.listen).await {
-            Ok(listeners) => self.serve(app, rule, listeners, false),
-            Err(error) => self.fail(app, &rule, format!("{:#}", anyhow::Error::from(error))),
+        match timeout(BIND, listen::bind(&rule.listen)).await {
+            Ok(Ok(listeners)) => self.serve(app, rule, listeners, false),
+            Err(_) => {
+                let error = format!("{}: the name is not resolved in {} s", rule.listen, BIND.as_secs());
+                self.fail(app, &rule, error);
+            }
+            Ok(Err(error)) => self.fail(app, &rule, format!("{:#}", anyhow::Error::from(error))),
         }
     }
 
