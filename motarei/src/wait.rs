@@ -55,7 +55,10 @@ pub async fn wait(args: WaitArgs) -> Result<Vec<String>> {
     loop {
         let why = match ask(&args.status).await {
             Ok(document) => match serving(&document, &args.label, &mut old) {
-                Ok(ids) => return Ok(ids),
+                Ok(ids) => {
+                    old.warn_if_unknown();
+                    return Ok(ids);
+                }
                 Err(why) => anyhow!(why),
             },
             // It may be about to be started, or restarted.
@@ -78,6 +81,19 @@ struct Old {
 }
 
 impl Old {
+    /// Whether it was named and never there.
+    fn is_unknown(&self) -> bool {
+        !self.text.is_empty() && self.known.is_none()
+    }
+
+    /// It may have been replaced before we were called, or be misspelt: the user decides.
+    fn warn_if_unknown(&self) {
+        if self.is_unknown() {
+            let newer_than = &self.text;
+            tracing::warn!(newer_than, "the proxy does not know it: taken for replaced before");
+        }
+    }
+
     fn is_replaced_by(&mut self, app: &App, routed: &Container) -> bool {
         if self.text.is_empty() {
             return true;
@@ -157,6 +173,15 @@ mod tests {
             let ids = serving(&document(routed, containers), &labels(), &mut old(newer_than));
             let expected = expected.map(|id: &str| vec![id.to_owned()]).map_err(str::to_owned);
             assert_eq!(ids, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn one_that_was_never_there_is_told_from_one_that_was() {
+        for (newer_than, unknown) in [("", false), ("a1", false), ("n-a1", false), ("n-a2", true)] {
+            let mut old = old(newer_than);
+            assert!(serving(&document("b1", &[("b1", 2), ("a1", 1)]), &labels(), &mut old).is_ok());
+            assert_eq!(old.is_unknown(), unknown, "{newer_than:?}");
         }
     }
 
