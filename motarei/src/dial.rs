@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::fleet::Undialled;
+use crate::probe::is_our_want;
 use crate::routes::{Candidate, Counted};
 
 /// After so long without an answer the next candidate is dialled too. One lost packet costs a second.
@@ -75,6 +76,7 @@ impl From<DialError> for Undialled {
         match error {
             DialError::TimedOut(_) => Self::TimedOut,
             DialError::Refused(error) if error.kind() == io::ErrorKind::TimedOut => Self::TimedOut,
+            DialError::Refused(error) if is_our_want(&error) => Self::TimedOut,
             DialError::Refused(error) | DialError::Name(error) => {
                 Self::Refused(format!("a dial failed: {error}"))
             }

@@ -69,7 +69,7 @@ pub(crate) struct Key {
 pub(crate) enum Undialled {
     /// Nothing listens, or there is no way: the words for it.
     Refused(String),
-    /// No answer, which may be one lost packet.
+    /// No answer, which may be one lost packet, or it could not even be tried.
     TimedOut,
 }
 

@@ -10,6 +10,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use relay::proxy::{Header, Version};
+use rustix::io::Errno;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -66,13 +67,15 @@ pub(crate) enum Outcome {
     NoAnswer,
     TimedOut,
     Unreachable,
+    /// We lack a descriptor or memory, which says nothing about the container.
+    NotAsked,
     Failed(io::ErrorKind),
 }
 
 impl Outcome {
     /// Whether there is a way to the address at all.
     pub(crate) fn is_reachable(&self) -> bool {
-        !matches!(self, Self::TimedOut | Self::Unreachable)
+        !matches!(self, Self::TimedOut | Self::Unreachable | Self::NotAsked)
     }
 
     /// Whether somebody accepted.
@@ -81,12 +84,20 @@ impl Outcome {
     }
 }
 
+/// Whether a connection could not be tried for want of something of ours (connect(2), socket(2)).
+pub(crate) fn is_our_want(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
+}
+
 impl From<io::Error> for Outcome {
     fn from(error: io::Error) -> Self {
         match error.kind() {
+            _ if is_our_want(&error) => Self::NotAsked,
             io::ErrorKind::ConnectionRefused => Self::Refused,
             io::ErrorKind::TimedOut => Self::TimedOut,
-            io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Self::Unreachable,
+            io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::AddrNotAvailable => Self::Unreachable,
             kind => Self::Failed(kind),
         }
     }
@@ -103,6 +114,7 @@ impl fmt::Display for Outcome {
             Self::NoAnswer => f.write_str("gives no HTTP answer"),
             Self::TimedOut => f.write_str("does not answer"),
             Self::Unreachable => f.write_str("is unreachable"),
+            Self::NotAsked => f.write_str("was not asked: this process lacks descriptors or memory"),
             Self::Failed(kind) => write!(f, "failed: {kind}"),
         }
     }
@@ -205,6 +217,20 @@ mod tests {
         ];
         for (name, check, version, expect, answer, stays, expected) in table {
             assert_eq!(outcome(check, version, expect, answer, stays).await, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_we_lack_is_not_the_containers_fault() {
+        for (error, outcome, reachable) in [
+            (Errno::MFILE, Outcome::NotAsked, false),
+            (Errno::NOBUFS, Outcome::NotAsked, false),
+            (Errno::CONNREFUSED, Outcome::Refused, true),
+            (Errno::ADDRNOTAVAIL, Outcome::Unreachable, false),
+            (Errno::NETUNREACH, Outcome::Unreachable, false),
+        ] {
+            let told = Outcome::from(io::Error::from(error));
+            assert_eq!((told.is_reachable(), told), (reachable, outcome), "{error:?}");
         }
     }
 

@@ -79,6 +79,11 @@ impl Backend {
             }
             return;
         }
+        if answers.iter().any(|(_, outcome)| *outcome == Outcome::NotAsked) {
+            // It stays what it was.
+            self.due = Some(now + AGAIN);
+            return;
+        }
         self.fail(reason(answers), now);
         self.due = Some(now + if now - self.since < PATIENCE { AGAIN } else { SELDOM });
         let other = via == Via::Auto && self.path == Path::Container && !self.addresses.published.is_empty();

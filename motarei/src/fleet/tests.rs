@@ -253,6 +253,20 @@ fn one_that_ends_soon_after_it_was_ready_gives_back() {
 }
 
 #[test]
+fn what_we_lack_ourselves_takes_no_container_off_the_route() {
+    let mut stand = web(&["a"]);
+    stand.ready(&["a"]);
+    stand.dial_fails("a", &Undialled::TimedOut);
+    for _ in 0..3 {
+        assert_eq!(stand.answer(|_| Outcome::NotAsked), ["a"]);
+        assert_eq!((stand.route(), stand.state("a")), (vec!["a".to_owned()], State::Ready));
+        stand.later(100);
+    }
+    stand.ready(&[]);
+    assert!(stand.route().is_empty());
+}
+
+#[test]
 fn connections_through_another_network_go_on_and_count() {
     let mut stand = web(&["old", "new"]);
     stand.ready(&["old", "new"]);
