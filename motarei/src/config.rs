@@ -68,10 +68,14 @@ impl Config {
     }
 }
 
+/// What the pipes take that `relay::copy` moves bulk data through, both ends of each.
+const PIPES: u64 = 96;
+
 /// A connection takes a third descriptor, to watch that its container is there. That fewer fit than the default
 /// is only worth a warning if somebody wanted more.
 fn fitting(wanted: Option<usize>, descriptors: u64) -> usize {
-    let fit = max_connections(wanted.unwrap_or(MAX_CONNECTIONS), descriptors / 3 * 2);
+    let for_sockets = descriptors.saturating_sub(PIPES) / 3 * 2;
+    let fit = max_connections(wanted.unwrap_or(MAX_CONNECTIONS), for_sockets);
     if let (Some(Lowered { wanted, allowed, .. }), true) = (fit.lowered, wanted.is_some()) {
         tracing::warn!(
             "at most {allowed} connections instead of {wanted}: each takes three descriptors, and the limit is \
@@ -190,7 +194,7 @@ mod tests {
         let app = &config.apps[0];
         assert_eq!((app.name.as_str(), app.bind.to_string().as_str()), ("app=web", "0.0.0.0"));
         assert_eq!((app.connect_timeout, app.hold, app.drain), (CONNECT_TIMEOUT, HOLD, DRAIN));
-        assert_eq!((config.max_held, config.max_connections, app.old_idle_close), (1000, 309, None));
+        assert_eq!((config.max_held, config.max_connections, app.old_idle_close), (1000, 277, None));
         assert_eq!(config.status.address.to_string(), crate::status::SOCKET);
         assert!(!config.status.given);
     }
