@@ -266,13 +266,14 @@ async fn an_engine_that_is_away_is_waited_for() {
     engaged.wait_for(|engaged| engaged.error.is_none()).await.unwrap();
 }
 
-#[tokio::test(start_paused = true)]
+/// With the real clock, by which the refusal may come before the first list is due.
+#[tokio::test]
 async fn an_engine_without_events_is_listed_each_time() {
     let engine = FakeEngine::start(&["a"]);
     engine.state.lock().unwrap().eventless = true;
     let (_working, mut facts, _engaged) = engine.follow();
-    for _ in 0..10 {
+    for _ in 0..3 {
         assert_eq!(next_list(&mut facts).await, ["a"]);
     }
-    assert!(engine.asked("/events") <= 10, "one list a stream at least: {}", engine.asked("/events"));
+    assert!(engine.asked("/events") <= 3, "one list a stream at least: {}", engine.asked("/events"));
 }
