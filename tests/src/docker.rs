@@ -4,6 +4,7 @@
 mod container;
 mod engine;
 mod image;
+mod network;
 mod socket;
 
 use std::collections::BTreeSet;
@@ -13,6 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use container::Container;
 pub use image::IMAGE_PORT;
+pub use network::Network;
 pub use socket::Socket;
 
 use crate::programs::{needed, output_of};
@@ -46,8 +48,12 @@ pub fn docker() -> &'static Docker {
 
 /// A label that no other test's containers carry.
 pub fn unique_label() -> String {
+    format!("app={}", unique_name())
+}
+
+fn unique_name() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!("app=web-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    format!("web-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 impl Docker {

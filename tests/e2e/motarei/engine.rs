@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use e2e::docker::{Container, Socket, unique_label};
+use e2e::docker::{Container, Network, Socket, unique_label};
 use e2e::eventually::{eventually, within};
 use e2e::load::{Load, visit};
 use e2e::motarei::Motarei;
@@ -50,7 +50,9 @@ fn a_container_that_dies_while_the_engine_is_away_is_no_longer_chosen() {
     let (label, socket) = (unique_label(), Socket::new());
     let proxy = behind(&socket, &label);
     let old = Container::start(&label, &["GENERATION=old"]);
-    let new = Container::start(&label, &["GENERATION=new"]);
+    // Another test's container must not get its address when it is gone.
+    let network = Network::new();
+    let new = Container::with_flags(&label, &["--network", &network.name], &["GENERATION=new"]);
     proxy.routes_to(&new.id);
     socket.stop();
     new.tell(&["stop"]);

@@ -22,6 +22,7 @@ const GUARD: &str = r#"
     fi
     read -r _
     docker ps --all --quiet --filter "label=$mark" | xargs -r docker rm --force
+    docker network ls --quiet --filter "label=$mark" | xargs -r docker network rm
     if [ $# = 0 ]; then
         docker rmi --force "$image"
     else
