@@ -15,6 +15,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use daemon::GoDuration;
+use daemon::listen::ListenAddr;
 
 use super::MOST_PORTS;
 use crate::probe::Check;
@@ -40,7 +41,7 @@ impl Wishes {
     pub(super) fn read(labels: &HashMap<String, String>) -> Self {
         let mut wrong = Vec::new();
         let ports = read(labels, "motarei.port", &mut wrong, list::<Port>);
-        let listen = read(labels, "motarei.listen", &mut wrong, list::<Rule>);
+        let listen = read(labels, "motarei.listen", &mut wrong, listeners);
         let probe = read(labels, "motarei.probe", &mut wrong, one::<Check>);
         let drain = read(labels, "motarei.drain", &mut wrong, one::<GoDuration>);
         let begun = read(labels, BEGUN, &mut wrong, one::<i64>);
@@ -76,6 +77,15 @@ fn list<T: FromStr<Err: Display>>(text: &str) -> Result<Vec<T>, String> {
     }
 }
 
+/// A label may come with an image, and whoever made that shall not put files on this host.
+fn listeners(text: &str) -> Result<Vec<Rule>, String> {
+    let rules: Vec<Rule> = list(text)?;
+    match rules.iter().find(|rule| matches!(rule.listen, ListenAddr::Unix(_))) {
+        Some(rule) => Err(format!("{} is a file; only --listen and --config may name one", rule.listen)),
+        None => Ok(rules),
+    }
+}
+
 struct Port(u16);
 
 impl FromStr for Port {
@@ -105,8 +115,8 @@ mod tests {
             (&[("port", "8000")], Wishes { ports: Some(vec![8000]), ..Wishes::default() }),
             (&[("port", "80, 443")], Wishes { ports: Some(vec![80, 443]), ..Wishes::default() }),
             (
-                &[("listen", ":80=8000,unix:/run/x=8000")],
-                Wishes { listen: rules(&[":80=8000", "unix:/run/x=8000"]), ..Wishes::default() },
+                &[("listen", ":80=8000, [::1]:81=8000")],
+                Wishes { listen: rules(&[":80=8000", "[::1]:81=8000"]), ..Wishes::default() },
             ),
             (
                 &[("probe", "http:/up")],
@@ -152,5 +162,12 @@ mod tests {
             );
             assert!(read.wrong.iter().all(|wrong| wrong.len() < 100), "{:?}", read.wrong);
         }
+    }
+
+    #[test]
+    fn a_label_names_no_file() {
+        let read = wishes(&[("listen", ":80=8000,unix:/run/x=8000")]);
+        assert_eq!(read.listen, None);
+        assert!(read.wrong[0].starts_with("motarei.listen: unix:/run/x is a file"), "{:?}", read.wrong);
     }
 }

@@ -2,8 +2,9 @@ use super::*;
 use crate::discovery::tests::FakeEngine;
 use crate::fleet::tests::app;
 use crate::status::{StatusAddress, ask};
+use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream};
 
 /// Waits for a condition; nothing here takes as long as the limit.
 macro_rules! eventually {
@@ -34,13 +35,19 @@ fn application(listener: TcpListener, name: &'static str) -> tokio::task::JoinHa
 }
 
 /// What an application answers, through the proxy.
-async fn answer(path: &std::path::Path) -> String {
-    let mut stream = UnixStream::connect(path).await.unwrap();
+async fn answer(address: SocketAddr) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(b"hello").await.unwrap();
     stream.shutdown().await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     answer
+}
+
+/// Where nothing listens for a moment.
+fn free_address() -> SocketAddr {
+    let reserved = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    reserved.local_addr().unwrap()
 }
 
 /// Another process with the status socket, which says this.
@@ -59,7 +66,7 @@ fn successor(socket: &std::path::Path, document: &'static str) -> tokio::task::J
 async fn a_deploy_from_the_first_container_to_the_drain() {
     let engine = FakeEngine::start(&[]);
     let at = |name: &str| engine.directory.path().join(name);
-    let (web, socket) = (at("web"), at("status"));
+    let (web, socket) = (free_address(), at("status"));
     let status: daemon::listen::ListenAddr = format!("unix:{}", socket.display()).parse().unwrap();
     let config = Config {
         apps: vec![app()],
@@ -70,17 +77,15 @@ async fn a_deploy_from_the_first_container_to_the_drain() {
     };
     let stop = Stop::manual();
     let running = tokio::spawn(run(config, Sockets::default(), stop.clone()));
-    let label = |port: u16| format!("unix:{}={port}", web.display());
+    let label = |port: u16| format!("{web}={port}");
 
     let old = TcpListener::bind("127.0.0.1:0").await.unwrap();
     engine.run("a", &label(old.local_addr().unwrap().port()));
     let _old = application(old, "old");
-    eventually!(web.exists());
-    assert_eq!(answer(&web).await, "old hello", "half-close is kept");
+    eventually!(TcpStream::connect(web).await.is_ok());
+    assert_eq!(answer(web).await, "old hello", "half-close is kept");
 
-    let reserved = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = reserved.local_addr().unwrap();
-    drop(reserved);
+    let port = free_address();
     engine.run("b", &label(port.port()));
     let state = async || ask(&status).await.unwrap().apps.remove(0);
     eventually!(state().await.containers.len() == 2);
@@ -88,21 +93,21 @@ async fn a_deploy_from_the_first_container_to_the_drain() {
     let waiting = state().await;
     assert_eq!((waiting.containers[0].id.as_str(), waiting.routed.as_deref()), ("b", Some("a")));
     assert!(waiting.containers[0].reason.as_ref().unwrap().ends_with("refuses connections"));
-    assert_eq!(answer(&web).await, "old hello");
+    assert_eq!(answer(web).await, "old hello");
 
     let _new = application(TcpListener::bind(port).await.unwrap(), "new");
     eventually!(state().await.routed.as_deref() == Some("b"));
-    assert_eq!(answer(&web).await, "new hello");
+    assert_eq!(answer(web).await, "new hello");
     let ready = state().await;
-    assert_eq!(ready.listeners[0].bound, [format!("unix:{}", web.display())]);
+    assert_eq!(ready.listeners[0].bound, [web.to_string()]);
     assert_eq!((ready.containers[0].state.as_str(), &ready.containers[0].reason), ("ready", &None));
     assert_eq!(ready.containers[0].container_address, Some(port.to_string()));
 
-    let mut open = UnixStream::connect(&web).await.unwrap();
+    let mut open = TcpStream::connect(web).await.unwrap();
     open.write_all(b"last").await.unwrap();
     eventually!(state().await.containers[0].connections == 1);
     stop.draining.cancel();
-    eventually!(!web.exists() && !socket.exists());
+    eventually!(TcpStream::connect(web).await.is_err() && !socket.exists());
     assert!(!running.is_finished(), "a connection is open");
     let successor = successor(
         &socket,
