@@ -8,6 +8,7 @@
 //!  signals ──────────────────┴───────┴─► Lifecycle ─► Deed
 //! ```
 
+mod begun;
 mod child;
 mod command;
 mod death_signal;
@@ -115,7 +116,7 @@ enum Event {
 pub async fn run(args: RunArgs) -> Result<u8, Failure> {
     // Before anything else: until then USR1 would end us.
     let signals = Signals::hear().running()?;
-    let begun = SystemTime::now();
+    let begun = begun::begun();
     let state = StateDir::open(|name| std::env::var(name).ok()).running()?;
     let private = state.cidfile().running()?;
     let launch = Launch::read(&args.command, &private.0, args.docker_host.as_deref(), begun).configuring()?;
