@@ -1,6 +1,6 @@
 //! Asking a container whether it is ready: only an application answers, not the proxy in front of it.
 //!
-//! A connection that is neither closed nor reset for 50 ms, or on which a byte comes, is an application's.
+//! A connection that is neither closed nor reset for 200 ms, or on which a byte comes, is an application's.
 //! docker-proxy accepts for an application that does not listen yet, and closes at once.
 
 use std::fmt;
@@ -15,8 +15,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// How long a connection must stay open without a byte.
-const QUIET: Duration = Duration::from_millis(50);
+/// How long a connection must stay open without a byte. On a machine whose processors are all busy docker-proxy was
+/// seen to take more than 50 ms until it gave up.
+const QUIET: Duration = Duration::from_millis(200);
 
 /// How long an HTTP answer may take: longer than a request of a busy application does.
 const ANSWER: Duration = Duration::from_secs(5);
