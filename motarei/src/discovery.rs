@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use bollard::models::ContainerSummary;
+use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -22,8 +22,8 @@ const LIST: Duration = Duration::from_secs(5);
 /// From an event to the list that shows what it did, since many come at once.
 const SETTLE: Duration = Duration::from_millis(50);
 
-/// For so long the engine may list as running what it has told to have ended: measured with Docker 20.10
-/// are 200 ms.
+/// For so long the engine may list as running what it has told to have ended or to be paused: it tells first, and
+/// then writes down what it lists. Measured with Docker 20.10 are 200 ms.
 const LAG: Duration = Duration::from_secs(2);
 
 /// The first and the longest pause before the engine is asked again.
@@ -63,10 +63,28 @@ pub(crate) struct Discovery {
     mute: HashMap<String, Instant>,
     /// What was told last.
     listed: Arc<Vec<Container>>,
-    /// What ended a moment ago, and when that was told.
-    ended: HashMap<String, Instant>,
+    /// What ended, was paused or went on a moment ago, by id, and when that was told.
+    told: HashMap<String, (Told, Instant)>,
     /// What the last list had, by id, and its state.
     known: BTreeSet<(String, String)>,
+}
+
+/// What an event says of the state that a list shows, and knows better for [`LAG`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Ended,
+    Is(ContainerSummaryStateEnum),
+}
+
+impl Told {
+    fn by(what: &What) -> Option<Self> {
+        match what {
+            What::Ended => Some(Self::Ended),
+            What::Paused => Some(Self::Is(ContainerSummaryStateEnum::PAUSED)),
+            What::Unpaused | What::Started => Some(Self::Is(ContainerSummaryStateEnum::RUNNING)),
+            _ => None,
+        }
+    }
 }
 
 /// Why a list is asked for.
@@ -92,7 +110,7 @@ impl Discovery {
             inspected: HashMap::new(),
             mute: HashMap::new(),
             listed: Arc::default(),
-            ended: HashMap::new(),
+            told: HashMap::new(),
             known: BTreeSet::new(),
         }
     }
@@ -164,10 +182,20 @@ impl Discovery {
     }
 
     fn note(&mut self, event: &Event) {
-        match event.what {
-            What::Ended => drop(self.ended.insert(event.id.clone(), Instant::now())),
-            What::Started => drop(self.ended.remove(&event.id)),
-            _ => {}
+        if let Some(told) = Told::by(&event.what) {
+            self.told.insert(event.id.clone(), (told, Instant::now()));
+        }
+    }
+
+    /// Puts right what the engine lists as it was before an event that it has told.
+    fn correct(&mut self, listed: &mut Vec<ContainerSummary>) {
+        self.told.retain(|_, (_, at)| at.elapsed() < LAG);
+        let told = |one: &ContainerSummary| Some(self.told.get(one.id.as_ref()?)?.0);
+        listed.retain(|one| one.id.is_some() && told(one) != Some(Told::Ended));
+        for one in listed {
+            if let Some(Told::Is(state)) = told(one) {
+                one.state = Some(state);
+            }
         }
     }
 
@@ -176,8 +204,7 @@ impl Discovery {
         let mut listed = engine.list(&common(&self.apps)).await?;
         // Of others' containers nothing is asked.
         listed.retain(|one| is_of_any(&self.apps, one.labels.as_ref()));
-        self.ended.retain(|_, told| told.elapsed() < LAG);
-        listed.retain(|one| one.id.as_ref().is_some_and(|id| !self.ended.contains_key(id)));
+        self.correct(&mut listed);
         let known: BTreeSet<_> = listed
             .iter()
             .map(|one| {

@@ -277,3 +277,26 @@ async fn an_engine_without_events_is_listed_each_time() {
     }
     assert!(engine.asked("/events") <= 3, "one list a stream at least: {}", engine.asked("/events"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_lags_behind_the_event_of_a_pause_does_not_undo_it() {
+    let engine = FakeEngine::start(&["a"]);
+    let (_working, mut facts, _engaged) = engine.follow();
+    next_list(&mut facts).await;
+    engine.tell(event("pause", "a"));
+    // Up to the event itself.
+    while !matches!(facts.recv().await.unwrap(), Fact::Happened(Event { what: What::Paused, .. })) {}
+    let phase = loop {
+        if let Fact::Listed(containers) = facts.recv().await.unwrap() {
+            break containers[0].phase;
+        }
+    };
+    assert_eq!(phase, crate::container::Phase::Paused, "the engine still lists it as running");
+    let mut later = phase;
+    while later == phase {
+        if let Fact::Listed(containers) = facts.recv().await.unwrap() {
+            later = containers[0].phase;
+        }
+    }
+    assert_eq!(later, crate::container::Phase::Running, "and is believed in the end");
+}

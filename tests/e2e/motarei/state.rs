@@ -25,7 +25,7 @@ fn a_paused_container_gets_no_visitors() {
     assert_eq!(visit(proxy.address()).as_deref(), Ok("new"));
     new.tell(&["pause"]);
     proxy.routes_to(&old.id);
-    assert_eq!(proxy.status().unwrap().state(&new.id), Some("paused"));
+    proxy.is(&new.id, "paused");
     assert_eq!(visit(proxy.address()).as_deref(), Ok("old"));
     new.tell(&["unpause"]);
     proxy.routes_to(&new.id);
