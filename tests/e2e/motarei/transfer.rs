@@ -12,7 +12,7 @@ use e2e::programs::{connect, half_close};
 
 use super::{below_run, echo};
 
-const MB: usize = 1_000_000;
+const MIB: usize = 1 << 20;
 
 /// Sends the pattern, has it come back, and ends with a half-close.
 fn carry(client: &TcpStream, total: usize) {
@@ -32,13 +32,13 @@ fn a_half_close_passes_both_ways() {
     let proxy = Motarei::start(&label, &[]);
     let container = Container::start(&label, &["SERVE=echo"]);
     proxy.routes_to(&container.id);
-    for total in [1, 70_000, 3 * MB] {
+    for total in [1, 70_000, 3 * MIB] {
         carry(&connect(proxy.address()), total);
     }
 }
 
 #[test]
-fn five_hundred_mb_each_way_pass_a_deploy() {
+fn a_gib_both_ways_taken_together_passes_a_deploy() {
     let label = unique_label();
     let proxy = Motarei::start(&label, &[]);
     let plan = Plan::new(&label).with("SERVE=echo");
@@ -56,7 +56,7 @@ fn five_hundred_mb_each_way_pass_a_deploy() {
     (&client).read_exact(&mut got).unwrap();
     assert!(got == Pattern::new(9).take(70_000), "the bytes from before the deploy");
     drop(other);
-    carry(&client, 500 * MB);
+    carry(&client, 512 * MIB);
     assert!(deploy.generations().contains(&1), "run keeps the old one while it carries a connection");
     drop(client);
     deploy.alone(2);
