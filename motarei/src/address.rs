@@ -56,9 +56,11 @@ impl Path {
 pub struct Reach {
     /// Which path.
     pub via: Via,
-    /// Where ports are that are published on every address of the engine's host; without one 127.0.0.1 and,
-    /// for IPv6, ::1.
+    /// Where ports are that are published on every address of this family of the engine's host; without one
+    /// 127.0.0.1 and, for IPv6, ::1.
     pub published_ip: Option<IpAddr>,
+    /// The engine runs on another host, whose loopback addresses are not ours.
+    pub remote: bool,
 }
 
 /// The addresses of a port, in the order in which they are tried.
@@ -78,7 +80,7 @@ impl Addresses {
         };
         let published_side = match reach.via {
             Via::Container => Vec::new(),
-            _ => published(container, port, reach.published_ip),
+            _ => published(container, port, reach),
         };
         Self {
             container: container_side.into_iter().filter(foreign).collect(),
@@ -105,13 +107,20 @@ fn inside(network: &Network, via: Via) -> Vec<IpAddr> {
     }
 }
 
-fn published(container: &Container, port: u16, given: Option<IpAddr>) -> Vec<SocketAddr> {
-    let at = |address: &SocketAddr| match address.ip() {
-        ip if !ip.is_unspecified() => *address,
-        IpAddr::V4(_) => SocketAddr::new(given.unwrap_or(Ipv4Addr::LOCALHOST.into()), address.port()),
-        IpAddr::V6(_) => SocketAddr::new(given.unwrap_or(Ipv6Addr::LOCALHOST.into()), address.port()),
+/// The port may be published under another number for IPv6, and the IPv4 port of that number may be another
+/// container's: an address goes with the port of its own family only.
+fn published(container: &Container, port: u16, Reach { published_ip, remote, .. }: Reach) -> Vec<SocketAddr> {
+    let at = |address: &SocketAddr| {
+        let ip = match (address.ip(), published_ip) {
+            (ip, _) if ip.is_loopback() && remote => return None,
+            (ip, _) if !ip.is_unspecified() => ip,
+            (any, Some(given)) => (any.is_ipv4() == given.is_ipv4()).then_some(given)?,
+            (IpAddr::V4(_), None) => Ipv4Addr::LOCALHOST.into(),
+            (IpAddr::V6(_), None) => Ipv6Addr::LOCALHOST.into(),
+        };
+        Some(SocketAddr::new(ip, address.port()))
     };
-    let mut addresses: Vec<_> = container.ports.get(&port).into_iter().flatten().map(at).collect();
+    let mut addresses: Vec<_> = container.ports.get(&port).into_iter().flatten().filter_map(at).collect();
     addresses.dedup();
     addresses
 }
@@ -142,9 +151,10 @@ mod tests {
         let bridge = || Network::Own(vec![endpoint("172.17.0.2", true), endpoint("fd00::2", true)]);
         let macvlan = || Network::Own(vec![endpoint("10.0.0.2", false)]);
         let both = ["0.0.0.0:32768", "[::]:32769"];
-        let given = "10.9.9.9".parse().ok();
         let auto = Reach::default();
-        let via = |via| Reach { via, published_ip: None };
+        let via = |via| Reach { via, ..Reach::default() };
+        let at = |ip: &str| Reach { published_ip: ip.parse().ok(), ..via(Via::Published) };
+        let remote = Reach { remote: true, ..at("10.9.9.9") };
         let table = [
             (
                 "bridge",
@@ -166,13 +176,10 @@ mod tests {
             ("host", Network::Host, &[], auto, ("127.0.0.1:8000 [::1]:8000", "")),
             ("none", Network::Own(vec![]), &[], auto, ("", "")),
             ("another's, unknown yet", Network::Of("b".into()), &[], auto, ("", "")),
-            (
-                "an address given",
-                bridge(),
-                &both[..],
-                Reach { via: Via::Published, published_ip: given },
-                ("", "10.9.9.9:32768 10.9.9.9:32769"),
-            ),
+            ("an address given", bridge(), &both[..], at("10.9.9.9"), ("", "10.9.9.9:32768")),
+            ("an IPv6 address given", bridge(), &both[..], at("fd00::9"), ("", "[fd00::9]:32769")),
+            ("an IPv6 address given for an IPv4 port", bridge(), &both[..1], at("fd00::9"), ("", "")),
+            ("another host's loopback", bridge(), &["127.0.0.1:1", "0.0.0.0:2"], remote, ("", "10.9.9.9:2")),
         ];
         for (name, network, published, reach, (inside, outside)) in table {
             let addresses = Addresses::of(&with(network, published), 8000, reach, &[]);

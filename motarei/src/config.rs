@@ -173,7 +173,7 @@ fn reach(via: Option<Via>, given: Option<IpAddr>, engine: &EngineAddress) -> Rea
     {
         tracing::warn!(engine = host, "published ports are dialled at 127.0.0.1; give --proxy-connect-ip");
     }
-    Reach { via: via.unwrap_or(implied), published_ip }
+    Reach { via: via.unwrap_or(implied), published_ip, remote: engine.is_remote() }
 }
 
 #[cfg(test)]
@@ -213,7 +213,8 @@ mod tests {
             ("--connect-via published", Via::Published, None),
         ] {
             let config = config(&format!("--label a {line}")).unwrap();
-            assert_eq!(config.apps[0].reach, Reach { via, published_ip }, "{line}");
+            let remote = line.contains("10.0.0.5") || line.contains("engine");
+            assert_eq!(config.apps[0].reach, Reach { via, published_ip, remote }, "{line}");
         }
     }
 

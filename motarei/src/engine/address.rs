@@ -74,6 +74,12 @@ impl EngineAddress {
         let host = host.rsplit_once(':').map_or(host.as_str(), |(host, _)| host);
         Some(host.trim_start_matches('[').trim_end_matches(']'))
     }
+
+    /// Whether the engine is on another host, as far as its address tells.
+    pub(crate) fn is_remote(&self) -> bool {
+        let is_loopback = |host: &str| host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+        self.remote_host().is_some_and(|host| host != "localhost" && !is_loopback(host))
+    }
 }
 
 fn transport(host: &str, certificates: Option<PathBuf>) -> Result<Transport> {

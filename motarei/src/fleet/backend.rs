@@ -105,8 +105,8 @@ impl Backend {
     pub(crate) fn reason(&self) -> Option<String> {
         match &self.probed {
             _ if self.addresses.along(self.path).is_empty() => Some(
-                "there is no address at which this host could reach it: its networks are not this host's, and the \
-                 port is not published"
+                "there is no address at which this host could reach it: its networks are not this host's or not to \
+                 be used (--connect-via), and the port is not published where this host may dial it"
                     .to_owned(),
             ),
             Probed::Never => Some("not asked yet".to_owned()),

@@ -113,7 +113,11 @@ fn of_port(port: u16, member: &Member, backend: &Backend, clock: Clock) -> Port 
         State::Unhealthy => Some("its HEALTHCHECK fails".to_owned()),
         State::Paused => Some("it is paused".to_owned()),
     };
-    let first = |addresses: &[std::net::SocketAddr]| addresses.first().map(ToString::to_string);
+    // The one that accepted, if it is of this path.
+    let shown = |addresses: &[std::net::SocketAddr]| {
+        let accepted = backend.address.filter(|address| addresses.contains(address));
+        accepted.or(addresses.first().copied()).map(|address| address.to_string())
+    };
     let since = match backend.probed {
         Probed::Accepts(since) => Some(clock.at(since)),
         _ => None,
@@ -123,8 +127,8 @@ fn of_port(port: u16, member: &Member, backend: &Backend, clock: Clock) -> Port 
         state: state.name().to_owned(),
         reason,
         path: backend.path.name().to_owned(),
-        container_address: first(&backend.addresses.container),
-        published_address: first(&backend.addresses.published),
+        container_address: shown(&backend.addresses.container),
+        published_address: shown(&backend.addresses.published),
         ready_since: since,
     }
 }

@@ -122,7 +122,11 @@ impl Newer {
         let remote = self.address.as_ref().ok().and_then(EngineAddress::remote_host);
         let is_local = self.engine.as_ref().is_some_and(|engine| engine.local);
         let via = if is_local { Via::Auto } else { Via::Published };
-        Reach { via, published_ip: remote.and_then(|host| host.parse().ok()) }
+        Reach {
+            via,
+            published_ip: remote.and_then(|host| host.parse().ok()),
+            remote: self.address.as_ref().is_ok_and(EngineAddress::is_remote),
+        }
     }
 }
 
