@@ -1,18 +1,22 @@
 //! Reaching a container for a client: the first choice, and the next one when that refuses or is silent.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use relay::{DialError, Socket};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::fleet::Undialled;
-use crate::probe::is_our_want;
 use crate::routes::{Candidate, Counted};
+use crate::want;
 
 /// After so long without an answer the next candidate is dialled too. One lost packet costs a second.
 const OVERTAKE: Duration = Duration::from_secs(1);
+
+/// Before a dial is tried again for which we lacked something.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// A container that was reached.
 #[derive(Debug)]
@@ -64,10 +68,28 @@ pub(crate) async fn first(
 
 async fn dial(candidate: &Candidate, limit: Duration) -> Result<Socket, Undialled> {
     let target = candidate.target();
+    let dialled = patiently(candidate.address, || relay::dial(&target, Some(limit)));
     tokio::select! {
-        dialled = relay::dial(&target, Some(limit)) => dialled.map_err(Undialled::from),
+        dialled = timeout(limit, dialled) => dialled.unwrap_or(Err(Undialled::TimedOut)),
         // Its address is nobody's now: a dial would hang.
         () = candidate.open.gone.cancelled() => Err(Undialled::Refused("the container is gone".to_owned())),
+    }
+}
+
+/// Tries again what could not be tried for want of something of ours: ports and descriptors become free all the
+/// time, and an older container is not what the client came for.
+async fn patiently<D>(address: SocketAddr, mut dial: impl FnMut() -> D) -> Result<Socket, Undialled>
+where
+    D: Future<Output = Result<Socket, DialError>>,
+{
+    loop {
+        match dial().await {
+            Err(DialError::Refused(error)) if want::is_ours(&error, address) => {
+                want::warn(&error, address);
+                sleep(AGAIN).await;
+            }
+            dialled => return dialled.map_err(Undialled::from),
+        }
     }
 }
 
@@ -76,7 +98,6 @@ impl From<DialError> for Undialled {
         match error {
             DialError::TimedOut(_) => Self::TimedOut,
             DialError::Refused(error) if error.kind() == io::ErrorKind::TimedOut => Self::TimedOut,
-            DialError::Refused(error) if is_our_want(&error) => Self::TimedOut,
             DialError::Refused(error) | DialError::Name(error) => {
                 Self::Refused(format!("a dial failed: {error}"))
             }
@@ -87,7 +108,7 @@ impl From<DialError> for Undialled {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::SocketAddr;
+    use rustix::io::Errno;
     use std::sync::Arc;
 
     use crate::address::Path;
@@ -168,5 +189,23 @@ mod tests {
         let dialling = tokio::spawn(async move { reach(&[candidate], Duration::from_secs(3600)).await });
         gone.cancel();
         assert_eq!(dialling.await.unwrap(), (None, vec![("new".into(), false)]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_we_lack_ourselves_is_waited_for() {
+        let address: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        for (errnos, refused_in_the_end) in [
+            (&[Errno::ADDRNOTAVAIL, Errno::MFILE, Errno::CONNREFUSED][..], true),
+            (&[Errno::CONNREFUSED, Errno::ADDRNOTAVAIL], true),
+            (&[Errno::ADDRNOTAVAIL, Errno::TIMEDOUT], false),
+        ] {
+            let mut errnos = errnos.iter();
+            let dialled = patiently(address, || {
+                let errno = *errnos.next().expect("it was told already");
+                async move { Err(DialError::Refused(errno.into())) }
+            });
+            let why = dialled.await.unwrap_err();
+            assert_eq!(matches!(why, Undialled::Refused(_)), refused_in_the_end, "{why:?}");
+        }
     }
 }

@@ -42,6 +42,7 @@ mod selector;
 mod sockets;
 pub mod status;
 mod wait;
+mod want;
 mod worker;
 
 pub use address::{Reach, Via};

@@ -10,10 +10,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use relay::proxy::{Header, Version};
-use rustix::io::Errno;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use crate::want;
 
 /// How long a connection must stay open without a byte. On a machine whose processors are all busy docker-proxy was
 /// seen to take more than 50 ms until it gave up.
@@ -21,6 +22,10 @@ const QUIET: Duration = Duration::from_millis(200);
 
 /// How long an HTTP answer may take: longer than a request of a busy application does.
 const ANSWER: Duration = Duration::from_secs(5);
+
+/// What is read of it at most, in bytes, and of what a server says first.
+const MOST_OF_ANSWER: u64 = 1024 * 1024;
+const GREETING: usize = 4096;
 
 /// What makes a container ready.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,7 +73,7 @@ pub(crate) enum Outcome {
     NoAnswer,
     TimedOut,
     Unreachable,
-    /// We lack a descriptor or memory, which says nothing about the container.
+    /// We lack a descriptor, memory or a local port, which says nothing about the container.
     NotAsked,
     Failed(io::ErrorKind),
 }
@@ -85,15 +90,11 @@ impl Outcome {
     }
 }
 
-/// Whether a connection could not be tried for want of something of ours (connect(2), socket(2)).
-pub(crate) fn is_our_want(error: &io::Error) -> bool {
-    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
-}
-
-impl From<io::Error> for Outcome {
-    fn from(error: io::Error) -> Self {
+impl Outcome {
+    /// Of a connect to `address` that failed.
+    fn of(error: &io::Error, address: SocketAddr) -> Self {
         match error.kind() {
-            _ if is_our_want(&error) => Self::NotAsked,
+            _ if want::is_ours(error, address) => Self::NotAsked,
             io::ErrorKind::ConnectionRefused => Self::Refused,
             io::ErrorKind::TimedOut => Self::TimedOut,
             io::ErrorKind::HostUnreachable
@@ -115,7 +116,9 @@ impl fmt::Display for Outcome {
             Self::NoAnswer => f.write_str("gives no HTTP answer"),
             Self::TimedOut => f.write_str("does not answer"),
             Self::Unreachable => f.write_str("is unreachable"),
-            Self::NotAsked => f.write_str("was not asked: this process lacks descriptors or memory"),
+            Self::NotAsked => {
+                f.write_str("was not asked: this process lacks descriptors, memory or local ports")
+            }
             Self::Failed(kind) => write!(f, "failed: {kind}"),
         }
     }
@@ -125,7 +128,7 @@ impl fmt::Display for Outcome {
 pub(crate) async fn probe(address: SocketAddr, how: &How) -> Outcome {
     let mut stream = match timeout(how.connect_timeout, TcpStream::connect(address)).await {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return error.into(),
+        Ok(Err(error)) => return Outcome::of(&error, address),
         Err(_) => return Outcome::TimedOut,
     };
     if let Some(version) = how.proxy_protocol
@@ -135,13 +138,22 @@ pub(crate) async fn probe(address: SocketAddr, how: &How) -> Outcome {
     }
     match &how.check {
         Check::Tcp => quiet(&mut stream).await,
-        Check::Http(path) => match timeout(ANSWER, status(&mut stream, path, address)).await {
-            Ok(Ok(Some(200..=399))) => Outcome::Ready,
-            Ok(Ok(Some(status))) => Outcome::Status(status),
-            Ok(Ok(None)) | Err(_) => Outcome::NoAnswer,
-            Ok(Err(_)) => Outcome::Closed,
-        },
+        Check::Http(path) => {
+            let outcome = match timeout(ANSWER, status(&mut stream, path, address)).await {
+                Ok(Ok(Some(200..=399))) => Outcome::Ready,
+                Ok(Ok(Some(status))) => Outcome::Status(status),
+                Ok(Ok(None)) | Err(_) => Outcome::NoAnswer,
+                Ok(Err(_)) => return Outcome::Closed,
+            };
+            tokio::spawn(timeout(ANSWER, read_out(stream)));
+            outcome
+        }
     }
+}
+
+/// Reads the rest of an answer, since closing while a part is unread would send a reset, which servers log.
+async fn read_out(stream: TcpStream) {
+    let _ = tokio::io::copy(&mut stream.take(MOST_OF_ANSWER), &mut tokio::io::sink()).await;
 }
 
 /// A connection of the proxy's own, as each version says it.
@@ -153,7 +165,8 @@ fn header(version: Version) -> Vec<u8> {
 }
 
 async fn quiet(stream: &mut TcpStream) -> Outcome {
-    match timeout(QUIET, stream.read(&mut [0])).await {
+    // With room for a whole greeting: closing while a part is unread would send a reset, which servers log.
+    match timeout(QUIET, stream.read(&mut [0; GREETING])).await {
         Err(_) | Ok(Ok(1..)) => Outcome::Ready,
         Ok(Ok(0) | Err(_)) => Outcome::Closed,
     }
@@ -174,6 +187,7 @@ async fn status(stream: &mut TcpStream, path: &str, address: SocketAddr) -> io::
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::io::Errno;
     use tokio::net::TcpListener;
 
     /// What a probe says of a server that reads `expect` bytes, writes `answer` and then stays or closes.
@@ -230,7 +244,7 @@ mod tests {
             (Errno::ADDRNOTAVAIL, Outcome::Unreachable, false),
             (Errno::NETUNREACH, Outcome::Unreachable, false),
         ] {
-            let told = Outcome::from(io::Error::from(error));
+            let told = Outcome::of(&error.into(), "[fe80::1]:1".parse().unwrap());
             assert_eq!((told.is_reachable(), told), (reachable, outcome), "{error:?}");
         }
     }
