@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::app::App;
 use crate::container::{Container, MOST_PORTS};
@@ -12,10 +15,36 @@ use crate::routes::Routes;
 #[derive(Debug)]
 pub(super) struct Changes {
     app: Arc<App>,
-    states: BTreeMap<(String, u16), (String, State)>,
+    states: BTreeMap<(String, u16), Known>,
     /// The first choice of each listener, as id.
     routed: BTreeMap<String, String>,
     warned: BTreeMap<String, Vec<String>>,
+}
+
+/// A port of a container, as it was logged.
+#[derive(Clone, Debug)]
+struct Known {
+    name: String,
+    state: State,
+    /// Since when it is not ready, while it boots.
+    booting: Option<Instant>,
+    warned: bool,
+}
+
+/// A container that boots for so long is worth a line that says what is missing.
+const LONG: Duration = Duration::from_secs(10);
+
+impl Known {
+    fn new(name: String) -> Self {
+        Self { name, state: State::Seen, booting: Some(Instant::now()), warned: false }
+    }
+
+    /// Whether it has been booting for long, and that was not said.
+    fn is_late(&mut self) -> bool {
+        let late = self.booting.is_some_and(|since| since.elapsed() >= LONG) && !self.warned;
+        self.warned |= late;
+        late
+    }
 }
 
 impl Changes {
@@ -37,8 +66,17 @@ impl Changes {
             let (container, name) = (member.container.short(), &member.container.name);
             for (port, backend) in &member.backends {
                 let (key, state) = ((member.id().to_owned(), *port), member.state(backend));
-                let before = self.states.get(&key).map(|(_, state)| *state);
-                states.insert(key, (name.clone(), state));
+                let before = self.states.get(&key).map(|known| known.state);
+                let mut known = self.states.remove(&key).unwrap_or_else(|| Known::new(name.clone()));
+                known.state = state;
+                if !matches!(state, State::Seen | State::Probing) {
+                    known.booting = None;
+                }
+                if known.is_late() {
+                    let reason = backend.reason();
+                    tracing::warn!(%app, container, %name, port, reason, "not ready after 10 s");
+                }
+                states.insert(key, known);
                 let reason = backend.reason().filter(|_| state == State::Probing);
                 // A container that boots is seen, and then asked: that is no news.
                 if before != Some(state) && (before, state) != (Some(State::Seen), State::Probing) {
@@ -48,11 +86,10 @@ impl Changes {
                 }
             }
         }
-        for ((id, port), (name, _)) in &self.states {
-            if !states.contains_key(&(id.clone(), *port)) {
-                let container = id.get(..12).unwrap_or(id);
-                tracing::info!(%app, container, %name, port, state = "gone", "container");
-            }
+        // Those that are there have been taken out.
+        for ((id, port), Known { name, .. }) in &self.states {
+            let container = id.get(..12).unwrap_or(id);
+            tracing::info!(%app, container, %name, port, state = "gone", "container");
         }
         self.states = states;
     }

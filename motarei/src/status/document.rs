@@ -70,6 +70,8 @@ pub struct Listener {
     pub failures: u64,
     /// The id of the container that new connections go to; null while they are held.
     pub routed: Option<String>,
+    /// Why no container can be behind it; null if one can.
+    pub reason: Option<String>,
 }
 
 /// A container. What belongs to a port is that of its best port: a ready one, if there is one.

@@ -78,7 +78,8 @@ impl Status {
 fn place(app: &mut document::App, heard: &Heard) {
     let at = app.listeners.iter().position(|listener| listener.listen == heard.place);
     let at = at.unwrap_or_else(|| {
-        app.listeners.push(document::Listener { listen: heard.place.clone(), ..Default::default() });
+        let reason = nobodys(app, &heard.place);
+        app.listeners.push(document::Listener { listen: heard.place.clone(), reason, ..Default::default() });
         app.listeners.len() - 1
     });
     let listener = &mut app.listeners[at];
@@ -86,6 +87,13 @@ fn place(app: &mut document::App, heard: &Heard) {
     listener.inherited = heard.inherited;
     listener.error = heard.error.clone();
     listener.failures = heard.failures;
+}
+
+/// Why a listener is there that no container is behind, if there are containers.
+fn nobodys(app: &document::App, place: &str) -> Option<String> {
+    let port = place.rsplit(':').next().unwrap_or(place);
+    let why = || format!("no container has port {port}; which port is meant, --listen {place}=PORT says");
+    (!app.containers.is_empty()).then(why)
 }
 
 /// Answers at `address`, or on the inherited sockets, until we drain: then a successor may take the path.

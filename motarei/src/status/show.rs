@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use daemon::log::is_hostile;
 
-use super::document::{App, Container, Document};
+use super::document::{App, Container, Document, Listener};
 
 /// A few lines an app: where it listens, and its containers with the reasons why they are not ready. What labels
 /// and engines say cannot end a line or move the cursor.
@@ -38,7 +38,7 @@ fn of_app(text: &mut String, app: &App) {
                 || "not listening yet: no container is ready".to_owned(),
                 |to| format!("not listening yet, would go to {to}"),
             ),
-            (None, false) => format!("-> {}", to.unwrap_or("held: no container is ready")),
+            (None, false) => format!("-> {}", to.map_or_else(|| held(listener), str::to_owned)),
         };
         let _ = writeln!(text, "  {} {state}", plain(&listener.listen));
     }
@@ -48,6 +48,10 @@ fn of_app(text: &mut String, app: &App) {
     if app.containers.is_empty() {
         text.push_str("  no containers\n");
     }
+}
+
+fn held(listener: &Listener) -> String {
+    format!("held: {}", listener.reason.as_deref().map_or("no container is ready".into(), plain))
 }
 
 fn of_container(text: &mut String, container: &Container, routed: Option<&str>) {
@@ -88,7 +92,7 @@ fn short(id: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::{Engine, Listener};
+    use crate::status::Engine;
 
     #[test]
     fn says_what_is_wrong() {
@@ -107,9 +111,15 @@ mod tests {
             failures: 3,
             ..Listener::default()
         };
+        let spare = Listener {
+            listen: ":80".into(),
+            bound: vec!["0.0.0.0:80".into()],
+            reason: Some("no container has port 80".into()),
+            ..Listener::default()
+        };
         let app = App {
             name: "web".into(),
-            listeners: vec![listener],
+            listeners: vec![listener, spare],
             containers: vec![container],
             ..App::default()
         };
@@ -118,6 +128,7 @@ mod tests {
         for part in [
             "cannot be followed: no answer in 5 s",
             r"unix:/run/\u{1b}[2J\nweb NOT LISTENING: EACCES (3 times)",
+            ":80 -> held: no container has port 80",
             "0123456789ab web-2",
             "via container 172.17.0.3:8000, published -",
             "refuses connections",
