@@ -34,7 +34,8 @@ pub struct Args {
     #[arg(long, value_name = "ADDR=PORT", conflicts_with = "config")]
     pub listen: Vec<Rule>,
 
-    /// Where the containers' ports are listened on without --listen [default: 0.0.0.0]
+    /// Where the containers' ports are listened on without --listen; 0.0.0.0 is all addresses, those of IPv6
+    /// too [default: 0.0.0.0]
     #[arg(long, value_name = "HOST")]
     pub bind: Option<BindHost>,
 

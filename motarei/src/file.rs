@@ -34,6 +34,7 @@ use toml::Spanned;
 
 use crate::address::Via;
 use crate::args::BindHost;
+use crate::engine::EngineAddress;
 use crate::probe::Check;
 use crate::rule::Rule;
 use crate::selector::Label;
@@ -71,7 +72,7 @@ type Text = Spanned<String>;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawFile {
-    docker_host: Option<String>,
+    docker_host: Option<Text>,
     status_listen: Option<Text>,
     max_connections: Option<Spanned<i64>>,
     max_held: Option<Spanned<i64>>,
@@ -145,7 +146,7 @@ impl File {
             return Err(Wrong { at: 0..0, what });
         }
         Ok(Self {
-            docker_host: raw.docker_host,
+            docker_host: raw.docker_host.map(engine).transpose()?,
             status_listen: one(raw.status_listen)?,
             max_connections: count(raw.max_connections)?,
             max_held: count(raw.max_held)?,
@@ -185,6 +186,16 @@ fn value<T: FromStr<Err: Display>>(text: Text) -> Result<T, Wrong> {
     let at = text.span();
     let text = text.into_inner();
     text.parse().map_err(|error: T::Err| Wrong { at, what: format!("{text:?}: {error}") })
+}
+
+/// Looked at here, since what is wrong has a line here.
+fn engine(text: Text) -> Result<String, Wrong> {
+    let at = text.span();
+    let wrong = |error| Wrong { at, what: format!("docker_host: {error:#}") };
+    // Where certificates are is for the environment to say.
+    let env = |name: &str| (name == "DOCKER_CERT_PATH").then(|| ".".to_owned());
+    EngineAddress::find(Some(text.get_ref()), env).map_err(wrong)?;
+    Ok(text.into_inner())
 }
 
 /// With the bounds of the flags.
@@ -257,6 +268,7 @@ mod tests {
             ("[[app]]\nlabels = ['a']\nhold = '10'", "m.toml:3: \"10\": bad duration"),
             ("[[app]]\nlabels = ['a']\nhold = 10", "m.toml:3: invalid type"),
             ("[[app]]\nlabels = ['a']\nholds = '10s'", "m.toml:3: unknown field `holds`"),
+            ("docker_host = 'foo'\n[[app]]\nlabels = ['a']", "m.toml:1: docker_host"),
             ("max_held = 0\n[[app]]\nlabels = ['a']", "m.toml:1: the number is from 1"),
             (
                 "[[app]]\nname = 'a'\nlabels = ['a']\n[[app]]\nname = 'a'\nlabels = ['b']",
