@@ -30,6 +30,7 @@ use daemon::GoDuration;
 use daemon::exit::{Failure, Stage};
 use daemon::listen::ListenAddr;
 use daemon::log::LogArgs;
+use daemon::stop::Last;
 use rustix::process::Signal;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{AbortHandle, JoinSet};
@@ -95,7 +96,8 @@ Examples:
       start.sh:  exec docker run --cidfile \"$MOTAREI_CIDFILE\" --rm -P -l app=web IMAGE
 
 Signals: USR1 ends the container when a newer one serves and this one has no connections, or --drain is over.
-TERM and INT stop it, a second one kills it. HUP, QUIT and WINCH go to the command.
+TERM and INT stop it; one that comes a second later or more kills it, under start_server only INT, since
+start_server passes on what systemd or a terminal tells us too. HUP, QUIT and WINCH go to the command.
 Exit status: 0 after a stop; else the command's, 128+n for a signal n; 2 for a wrong flag.";
 
 /// What the worker's tasks tell.
@@ -153,7 +155,8 @@ struct Worker {
 
 impl Worker {
     fn new(args: RunArgs, launch: Launch, child: Child, tell: UnboundedSender<Event>) -> Self {
-        let (lifecycle, tasks) = (Lifecycle::new(), JoinSet::new());
+        let lifecycle = Lifecycle::new(Last::here(|name| std::env::var_os(name)));
+        let tasks = JoinSet::new();
         Self {
             args,
             launch,
@@ -184,7 +187,7 @@ impl Worker {
                 ended = self.child.ended() => return Ok(self.status(ended.running()?)),
                 told = signals.next() => {
                     tracing::debug!(?told, "a signal");
-                    self.lifecycle.told(told)
+                    self.lifecycle.told(told, Instant::now())
                 }
                 Some(event) = events.recv() => self.on(event),
                 () = sleep_until(overdue.unwrap_or_else(Instant::now)), if overdue.is_some() => Deed::Kill,

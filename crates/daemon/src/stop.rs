@@ -1,5 +1,6 @@
 //! Stopping, as a value passed down: tokens to hear, a tracker to wait on, one deadline at the top.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -69,7 +70,7 @@ impl Stop {
     /// If the handlers cannot be installed.
     pub fn on_signals(shutdown_timeout: Duration, noun: &'static str) -> io::Result<Self> {
         let mut signals = Signals::caught()?;
-        let last = Last::under(std::env::var_os("SERVER_STARTER_PORT").is_some());
+        let last = Last::here(|name| std::env::var_os(name));
         let stop = Stop::manual();
         let obeying = stop.clone();
         tokio::spawn(async move {
@@ -120,14 +121,18 @@ impl Stop {
 
 /// Which signal ends a process that drains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Last {
+pub enum Last {
+    /// SIGTERM or SIGINT.
     Any,
+    /// SIGINT: a SIGTERM that comes again is start_server's, and not meant as one more.
     Interrupt,
 }
 
 impl Last {
-    fn under(start_server: bool) -> Self {
-        if start_server { Last::Interrupt } else { Last::Any }
+    /// Under start_server, which sets SERVER_STARTER_PORT even if there is no port, only SIGINT. `env` is the
+    /// environment.
+    pub fn here(env: impl Fn(&str) -> Option<OsString>) -> Self {
+        if env("SERVER_STARTER_PORT").is_some() { Last::Interrupt } else { Last::Any }
     }
 }
 

@@ -3,15 +3,20 @@
 //! ```text
 //!  Serving ── USR1 ──► Retiring ── a newer one serves, and ours is idle or its time is over ──► Stopping
 //!     └────────────── TERM, INT ──────────┴─────────────────────────────────────────────────────►   │
-//!                                                                               TERM again: kill ◄──┘
+//!                                                                               once more: kill ◄──┘
 //! ```
 
 use std::time::Duration;
 
+use daemon::stop::Last;
 use rustix::process::Signal;
 use tokio::time::Instant;
 
 use super::sight::Sight;
+
+/// Signals that come so soon after each other are one wish: a terminal, or systemd, tells the whole group, and
+/// start_server passes on to us what it was told.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +24,7 @@ pub(crate) enum Told {
     /// USR1: there is a newer generation. It comes again with each further one.
     Retire,
     /// TERM, INT.
-    Stop,
+    Stop(Signal),
     /// The application's affair.
     Pass(Signal),
 }
@@ -40,6 +45,8 @@ pub(crate) enum Deed {
 pub(crate) struct Lifecycle {
     mine: Mine,
     phase: Phase,
+    /// Which signal kills once a stop was asked for.
+    last: Last,
 }
 
 /// Whether it is known which container is ours.
@@ -59,28 +66,35 @@ enum Phase {
         succeeded: Option<Instant>,
     },
     Stopping {
-        /// A signal said so, and so the next one means it.
-        told: bool,
+        /// When a signal first said so: one more, later, means it.
+        told: Option<Instant>,
     },
 }
 
 impl Lifecycle {
-    pub(crate) fn new() -> Self {
-        Self { mine: Mine::NotYet, phase: Phase::Serving }
+    pub(crate) fn new(last: Last) -> Self {
+        Self { mine: Mine::NotYet, phase: Phase::Serving, last }
     }
 
-    pub(crate) fn told(&mut self, told: Told) -> Deed {
+    pub(crate) fn told(&mut self, told: Told, now: Instant) -> Deed {
         match (told, self.phase) {
             (Told::Pass(signal), _) => Deed::Pass(signal),
             (Told::Retire, Phase::Serving) => self.retire(),
             (Told::Retire, _) => Deed::Nothing,
-            (Told::Stop, Phase::Stopping { told: true }) => Deed::Kill,
-            (Told::Stop, Phase::Stopping { told: false }) => {
-                self.phase = Phase::Stopping { told: true };
+            (Told::Stop(signal), Phase::Stopping { told: Some(first) }) => {
+                if self.is_meant(signal, now - first) { Deed::Kill } else { Deed::Nothing }
+            }
+            (Told::Stop(_), Phase::Stopping { told: None }) => {
+                self.phase = Phase::Stopping { told: Some(now) };
                 Deed::Nothing
             }
-            (Told::Stop, _) => self.stop(true),
+            (Told::Stop(_), _) => self.stop(Some(now)),
         }
+    }
+
+    /// Whether a signal that comes `after` the one that asked for the stop is to kill.
+    fn is_meant(&self, signal: Signal, after: Duration) -> bool {
+        after >= AT_ONCE && (self.last == Last::Any || signal == Signal::INT)
     }
 
     /// It is known now which container is ours.
@@ -96,7 +110,7 @@ impl Lifecycle {
     pub(crate) fn lost(&mut self) -> Deed {
         self.mine = Mine::Unknowable;
         match self.phase {
-            Phase::Retiring { .. } => self.stop(false),
+            Phase::Retiring { .. } => self.stop(None),
             _ => Deed::Nothing,
         }
     }
@@ -109,7 +123,7 @@ impl Lifecycle {
         };
         let since = now - *succeeded.get_or_insert(now);
         let idle = by.connections == Some(0) && since >= by.settle;
-        if idle || since >= by.drain { self.stop(false) } else { Deed::Nothing }
+        if idle || since >= by.drain { self.stop(None) } else { Deed::Nothing }
     }
 
     /// Whether it matters what newer ones do.
@@ -124,12 +138,12 @@ impl Lifecycle {
 
     /// Whether a signal has asked for the stop, so that somebody waits for our end.
     pub(crate) fn is_awaited(&self) -> bool {
-        matches!(self.phase, Phase::Stopping { told: true })
+        matches!(self.phase, Phase::Stopping { told: Some(_) })
     }
 
     fn retire(&mut self) -> Deed {
         match self.mine {
-            Mine::Unknowable => self.stop(false),
+            Mine::Unknowable => self.stop(None),
             _ => {
                 self.phase = Phase::Retiring { succeeded: None };
                 Deed::Nothing
@@ -137,7 +151,7 @@ impl Lifecycle {
         }
     }
 
-    fn stop(&mut self, told: bool) -> Deed {
+    fn stop(&mut self, told: Option<Instant>) -> Deed {
         self.phase = Phase::Stopping { told };
         match self.mine {
             Mine::Known => Deed::Stop,

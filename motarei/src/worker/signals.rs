@@ -12,8 +12,8 @@ use super::lifecycle::Told;
 /// What each of them asks for.
 const HEARD: [(Signal, Told); 6] = [
     (Signal::USR1, Told::Retire),
-    (Signal::TERM, Told::Stop),
-    (Signal::INT, Told::Stop),
+    (Signal::TERM, Told::Stop(Signal::TERM)),
+    (Signal::INT, Told::Stop(Signal::INT)),
     (Signal::HUP, Told::Pass(Signal::HUP)),
     (Signal::QUIT, Told::Pass(Signal::QUIT)),
     (Signal::WINCH, Told::Pass(Signal::WINCH)),

@@ -81,9 +81,25 @@ fn a_second_stop_kills() {
     stage.tell(Signal::TERM);
     stage.until_called("stop");
     assert!(stage.is_running());
-    stage.tell(Signal::TERM);
+    stage.tell_until_called(Signal::TERM, &format!("kill {ID}"));
     assert_eq!(stage.ended(), 0);
-    assert!(stage.was_called(&format!("kill {ID}")));
+}
+
+#[test]
+fn the_signal_that_a_whole_group_gets_and_start_server_passes_on_is_one() {
+    for (first, second) in [(Signal::INT, Signal::TERM), (Signal::TERM, Signal::INT)] {
+        let mut stage = Stage::new();
+        stage.is_deaf();
+        stage.start(&["docker", "run", "web"]);
+        stage.until_known();
+        stage.tell(first);
+        stage.tell(second);
+        stage.until_called("stop");
+        // It is heard after the second one, and the kill would have been logged by then.
+        stage.tell(Signal::WINCH);
+        stage.until_called("got WINCH");
+        assert!(stage.is_running() && !stage.was_logged("killing it"), "{second:?}");
+    }
 }
 
 #[test]

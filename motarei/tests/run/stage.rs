@@ -142,6 +142,14 @@ impl Stage {
         eventually(part, || self.was_called(part));
     }
 
+    /// Tells it again and again.
+    pub(crate) fn tell_until_called(&mut self, signal: Signal, part: &str) {
+        eventually(part, || {
+            self.tell(signal);
+            self.was_called(part)
+        });
+    }
+
     /// So many times from now on.
     pub(crate) fn until_asked(&self, times: usize) {
         let before = self.proxy.asked.load(Ordering::Relaxed);

@@ -89,8 +89,10 @@ fn a_second_term_kills_at_once() {
         (state == "terminating").then_some(())
     });
     let start = Instant::now();
-    process.signal(Signal::TERM);
-    process.wait(PATIENCE);
+    eventually("it is meant, and not the first one's echo", || {
+        process.signal(Signal::TERM);
+        process.exited()
+    });
     assert!(start.elapsed() < Duration::from_secs(8), "not --stop-timeout: {:?}", start.elapsed());
     eventually("its container is gone", || docker().running(&label).is_empty().then_some(()));
 }

@@ -14,12 +14,15 @@ enum Step {
 }
 
 use Step::{Alone, Found, Lost, Succeeded, Told as Tell};
-use Told::{Pass, Retire, Stop};
+use Told::{Pass, Retire};
+
+const STOP: Told = Told::Stop(Signal::TERM);
+const INTERRUPT: Told = Told::Stop(Signal::INT);
 
 fn tell(lifecycle: &mut Lifecycle, step: &Step, now: Instant) -> Deed {
     let (drain, settle) = (Duration::from_secs(30), Duration::from_secs(2));
     match step {
-        Tell(told) => lifecycle.told(*told),
+        Tell(told) => lifecycle.told(*told, now),
         Found => lifecycle.found(),
         Lost => lifecycle.lost(),
         Alone => lifecycle.saw(&Sight::Alone("it boots".into()), now),
@@ -35,7 +38,11 @@ type Case<'a> = (&'a str, &'a [(u64, Step)], &'a [(u64, Deed)]);
 
 /// The deeds of a story, the nothings left out, each with its second.
 fn deeds(story: &[(u64, Step)]) -> (Vec<(u64, Deed)>, Lifecycle) {
-    let (mut lifecycle, start) = (Lifecycle::new(), Instant::now());
+    deeds_where(Last::Any, story)
+}
+
+fn deeds_where(last: Last, story: &[(u64, Step)]) -> (Vec<(u64, Deed)>, Lifecycle) {
+    let (mut lifecycle, start) = (Lifecycle::new(last), Instant::now());
     let mut deeds = Vec::new();
     for (second, step) in story {
         let deed = tell(&mut lifecycle, step, start + Duration::from_secs(*second));
@@ -109,7 +116,7 @@ fn the_old_one_serves_until_a_newer_one_does() {
             ],
             &[(4, Deed::Stop)],
         ),
-        ("told again while it stops", &[(0, Found), (1, Tell(Stop)), (2, Tell(Retire))], &[(1, Deed::Stop)]),
+        ("told again while it stops", &[(0, Found), (1, Tell(STOP)), (2, Tell(Retire))], &[(1, Deed::Stop)]),
         ("not told", &[(0, Found), (1, Succeeded(Some(0))), (9, Succeeded(Some(0)))], &[]),
         (
             "told before it is known",
@@ -125,13 +132,13 @@ fn the_old_one_serves_until_a_newer_one_does() {
 #[test]
 fn a_stop_is_asked_for_once_and_then_meant() {
     let table: [Case<'_>; 8] = [
-        ("known", &[(0, Found), (1, Tell(Stop))], &[(1, Deed::Stop)]),
-        ("twice", &[(0, Found), (1, Tell(Stop)), (2, Tell(Stop))], &[(1, Deed::Stop), (2, Deed::Kill)]),
-        ("not known yet", &[(0, Tell(Stop)), (1, Found)], &[(0, TERM), (1, Deed::Stop)]),
-        ("not to be known", &[(0, Lost), (1, Tell(Stop)), (2, Tell(Stop))], &[(1, TERM), (2, Deed::Kill)]),
-        ("retired, not to be known", &[(0, Lost), (1, Tell(Retire)), (2, Tell(Stop))], &[(1, TERM)]),
+        ("known", &[(0, Found), (1, Tell(STOP))], &[(1, Deed::Stop)]),
+        ("twice", &[(0, Found), (1, Tell(STOP)), (2, Tell(STOP))], &[(1, Deed::Stop), (2, Deed::Kill)]),
+        ("not known yet", &[(0, Tell(STOP)), (1, Found)], &[(0, TERM), (1, Deed::Stop)]),
+        ("not to be known", &[(0, Lost), (1, Tell(STOP)), (2, Tell(STOP))], &[(1, TERM), (2, Deed::Kill)]),
+        ("retired, not to be known", &[(0, Lost), (1, Tell(Retire)), (2, Tell(STOP))], &[(1, TERM)]),
         ("lost while retiring", &[(0, Tell(Retire)), (1, Lost)], &[(1, TERM)]),
-        ("while retiring", &[(0, Found), (1, Tell(Retire)), (2, Alone), (3, Tell(Stop))], &[(3, Deed::Stop)]),
+        ("while retiring", &[(0, Found), (1, Tell(Retire)), (2, Alone), (3, Tell(STOP))], &[(3, Deed::Stop)]),
         (
             "while it stops because it has retired",
             &[
@@ -139,8 +146,8 @@ fn a_stop_is_asked_for_once_and_then_meant() {
                 (1, Tell(Retire)),
                 (2, Succeeded(Some(0))),
                 (4, Succeeded(Some(0))),
-                (5, Tell(Stop)),
-                (6, Tell(Stop)),
+                (5, Tell(STOP)),
+                (6, Tell(STOP)),
             ],
             &[(4, Deed::Stop), (6, Deed::Kill)],
         ),
@@ -153,9 +160,25 @@ fn a_stop_is_asked_for_once_and_then_meant() {
 }
 
 #[test]
+fn what_comes_at_once_is_one_stop_and_start_servers_term_is_never_a_second_one() {
+    let stop = (1, Deed::Stop);
+    for (last, story, expected) in [
+        (Last::Any, &[(1, INTERRUPT), (1, STOP)][..], &[stop][..]),
+        (Last::Any, &[(1, STOP), (1, INTERRUPT), (2, STOP)], &[stop, (2, Deed::Kill)]),
+        (Last::Interrupt, &[(1, STOP), (1, STOP), (9, STOP)], &[stop]),
+        (Last::Interrupt, &[(1, INTERRUPT), (1, STOP), (3, INTERRUPT)], &[stop, (3, Deed::Kill)]),
+        (Last::Interrupt, &[(1, STOP), (1, INTERRUPT), (3, INTERRUPT)], &[stop, (3, Deed::Kill)]),
+    ] {
+        let signals = story.iter().map(|(second, told)| (*second, Tell(*told)));
+        let story: Vec<_> = std::iter::once((0, Found)).chain(signals).collect();
+        assert_eq!(deeds_where(last, &story).0, expected, "{last:?} {story:?}");
+    }
+}
+
+#[test]
 fn the_applications_signals_are_passed_on_at_any_time() {
     let hup = || Tell(Pass(Signal::HUP));
-    let story = [(0, hup()), (1, Found), (2, Tell(Retire)), (3, hup()), (4, Tell(Stop)), (5, hup())];
+    let story = [(0, hup()), (1, Found), (2, Tell(Retire)), (3, hup()), (4, Tell(STOP)), (5, hup())];
     let hup = Deed::Pass(Signal::HUP);
     assert_eq!(deeds(&story).0, [(0, hup), (3, hup), (4, Deed::Stop), (5, hup)]);
 }
@@ -168,7 +191,7 @@ fn newer_ones_are_watched_only_to_retire() {
         (&[(0, Tell(Retire))], false),
         (&[(0, Tell(Retire)), (1, Found)], true),
         (&[(0, Found), (1, Tell(Retire))], true),
-        (&[(0, Found), (1, Tell(Retire)), (2, Tell(Stop))], false),
+        (&[(0, Found), (1, Tell(Retire)), (2, Tell(STOP))], false),
         (&[(0, Lost), (1, Found), (2, Tell(Retire))], true),
     ] {
         assert_eq!(deeds(story).1.is_watching(), watching, "{story:?}");
