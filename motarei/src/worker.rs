@@ -70,6 +70,11 @@ pub struct RunArgs {
     #[arg(long, value_name = "TIME")]
     pub drain: Option<GoDuration>,
 
+    /// How long a newer container must have served before ours may end, so that there is one to go back to;
+    /// at least 1s
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    pub settle: GoDuration,
+
     /// How long the container may take to end before it is killed, rounded up to seconds
     #[arg(long, value_name = "TIME", default_value = "10s")]
     pub stop_timeout: GoDuration,
@@ -95,7 +100,8 @@ Examples:
   motarei run --label app=web -- ./start.sh
       start.sh:  exec docker run --cidfile \"$MOTAREI_CIDFILE\" --rm -P -l app=web IMAGE
 
-Signals: USR1 ends the container when a newer one serves and this one has no connections, or --drain is over.
+Signals: USR1 ends the container when a newer one has served for --settle, and this one has no connections or
+--drain is over.
 TERM and INT stop it; one that comes a second later or more kills it, under start_server only INT, since
 start_server passes on what systemd or a terminal tells us too. HUP, QUIT and WINCH go to the command.
 Exit status: 0 after a stop; else the command's, 128+n for a signal n; 2 for a wrong flag.";
@@ -155,7 +161,7 @@ struct Worker {
 
 impl Worker {
     fn new(args: RunArgs, launch: Launch, child: Child, tell: UnboundedSender<Event>) -> Self {
-        let lifecycle = Lifecycle::new(Last::here(|name| std::env::var_os(name)));
+        let lifecycle = Lifecycle::new(Last::here(|name| std::env::var_os(name)), args.settle.0);
         let tasks = JoinSet::new();
         Self {
             args,

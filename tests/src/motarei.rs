@@ -65,12 +65,13 @@ impl Motarei {
         eventually("motarei says where it listens", || addresses(&self.process).first().copied())
     }
 
-    /// `motarei run` for a label, to stand before a `docker run`.
+    /// `motarei run` for a label, to stand before a `docker run`. A newer one has proved itself soon.
     pub fn wrapper(&self, label: &str, flags: &[&str]) -> Vec<String> {
         let motarei = program(MOTAREI).display().to_string();
         let status = format!("unix:{}", self.status);
         let words =
-            [&[motarei.as_str(), "run", "--label", label, "--status", &status], flags, &["--"]].concat();
+            [&[&*motarei, "run", "--settle", "2s", "--label", label, "--status", &status], flags, &["--"]]
+                .concat();
         words.into_iter().map(str::to_owned).collect()
     }
 

@@ -18,6 +18,9 @@ use super::sight::Sight;
 /// start_server passes on to us what it was told.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
+/// A connection that the proxy is about to make is counted after so long.
+const ON_ITS_WAY: Duration = Duration::from_secs(1);
+
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
@@ -47,6 +50,10 @@ pub(crate) struct Lifecycle {
     phase: Phase,
     /// Which signal kills once a stop was asked for.
     last: Last,
+    /// How long a newer one must have served before ours may end.
+    settle: Duration,
+    /// The newer one that serves, and since when it does.
+    successor: Option<(String, Instant)>,
 }
 
 /// Whether it is known which container is ours.
@@ -62,7 +69,7 @@ enum Mine {
 enum Phase {
     Serving,
     Retiring {
-        /// Since when a newer one has served without interruption.
+        /// Since when newer ones have served without interruption.
         succeeded: Option<Instant>,
     },
     Stopping {
@@ -72,8 +79,14 @@ enum Phase {
 }
 
 impl Lifecycle {
-    pub(crate) fn new(last: Last) -> Self {
-        Self { mine: Mine::NotYet, phase: Phase::Serving, last }
+    pub(crate) fn new(last: Last, settle: Duration) -> Self {
+        Self {
+            mine: Mine::NotYet,
+            phase: Phase::Serving,
+            last,
+            settle: settle.max(ON_ITS_WAY),
+            successor: None,
+        }
     }
 
     pub(crate) fn told(&mut self, told: Told, now: Instant) -> Deed {
@@ -119,11 +132,15 @@ impl Lifecycle {
         let Phase::Retiring { succeeded } = &mut self.phase else { return Deed::Nothing };
         let Sight::Succeeded(by) = sight else {
             *succeeded = None;
+            self.successor = None;
             return Deed::Nothing;
         };
-        let since = now - *succeeded.get_or_insert(now);
-        let idle = by.connections == Some(0) && since >= by.settle;
-        if idle || since >= by.drain { self.stop(None) } else { Deed::Nothing }
+        let since = *succeeded.get_or_insert(now);
+        // One that dies may be followed by the next one at once.
+        let successor = self.successor.take().filter(|(name, _)| *name == by.by);
+        let (_, proven_since) = self.successor.insert(successor.unwrap_or_else(|| (by.by.clone(), now)));
+        let unused = by.connections == Some(0) || now - since >= by.drain;
+        if unused && now - *proven_since >= self.settle { self.stop(None) } else { Deed::Nothing }
     }
 
     /// Whether it matters what newer ones do.

@@ -17,9 +17,6 @@ use crate::probe::{How, Outcome, probe};
 use crate::selector::Label;
 use ports::Judged;
 
-/// How long a newer one must have been ready: the proxy, if there is one after all, notices it meanwhile.
-const SETTLE: Duration = Duration::from_secs(2);
-
 /// As the proxy's default.
 const CONNECT: Duration = Duration::from_secs(3);
 
@@ -81,7 +78,6 @@ impl Newer {
                         by: newer.container.name.clone(),
                         connections: sockets.map(|sockets| sockets.connections),
                         drain: drain.or(mine.container.wishes.drain).unwrap_or(super::DRAIN),
-                        settle: SETTLE,
                     }));
                 }
                 Err(trouble) => why = why.or(Some(format!("{}: {trouble}", newer.container.name))),

@@ -20,6 +20,4 @@ pub(crate) struct Succession {
     pub(crate) connections: Option<usize>,
     /// How long they may go on.
     pub(crate) drain: Duration,
-    /// For how long it must have been so, because a connection may be on its way.
-    pub(crate) settle: Duration,
 }

@@ -17,9 +17,6 @@ const LOOK: Duration = Duration::from_millis(500);
 /// A proxy that has answered before is restarted, perhaps: it is waited for so long.
 const RESTART: Duration = Duration::from_secs(10);
 
-/// A connection that the proxy is about to make is counted after so long.
-const SETTLE: Duration = Duration::from_secs(1);
-
 /// Watches.
 #[derive(Debug)]
 pub(crate) struct Watch {
@@ -90,7 +87,6 @@ fn sight(document: &Document, id: &str, drain: Option<Duration>) -> Option<Sight
             by: by.name.clone(),
             connections: Some(before + mine.connections),
             drain: drain.or(theirs).unwrap_or(super::DRAIN),
-            settle: SETTLE,
         });
     }
     succession.map(Sight::Succeeded)
@@ -144,12 +140,7 @@ mod tests {
         let alone = |why: &str| Some(Sight::Alone(why.to_owned()));
         let succeeded = |by: &str, connections| {
             let drain = Duration::from_secs(5);
-            Some(Sight::Succeeded(Succession {
-                by: by.into(),
-                connections: Some(connections),
-                drain,
-                settle: SETTLE,
-            }))
+            Some(Sight::Succeeded(Succession { by: by.into(), connections: Some(connections), drain }))
         };
         let both = [("b", 2, 0), ("a", 1, 3)];
         let booting = "n-b is probing: it refuses connections";

@@ -91,7 +91,9 @@ impl Stage {
         let path = format!("{}:{}", self.dir.path().display(), std::env::var("PATH").unwrap());
         let status = format!("unix:{}", self.path("status").display());
         let mut motarei = Command::new(env!("CARGO_BIN_EXE_motarei"));
-        motarei.args(["run", "--label", "app=web", "--status", &status, "--"]).args(command);
+        motarei
+            .args(["run", "--label", "app=web", "--settle", "1s", "--status", &status, "--"])
+            .args(command);
         motarei.env("PATH", path).env("DOCKER_HOST", "unix:///no/such/engine").stdin(Stdio::null());
         let mut worker = motarei.stderr(Stdio::piped()).spawn().unwrap();
         let stderr = worker.stderr.take().unwrap();

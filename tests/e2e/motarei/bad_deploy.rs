@@ -96,6 +96,19 @@ fn one_that_dies_after_2_s_gives_its_visitors_back() {
 }
 
 #[test]
+fn one_that_dies_after_5_s_finds_the_old_one_still_there() {
+    let mut site = Site::start(0, |proxy, label| proxy.wrapper(label, &["--settle", "10s"]));
+    site.deploy.hup(&site.plan().with("LIFE=5"));
+    eventually("the new one answers", || (site.load.answers("2") > 0).then_some(()));
+    eventually("that it died is said", || {
+        site.proxy.process.warned("ended soon after it was ready").then_some(())
+    });
+    site.goes_on("1", 20);
+    assert!(docker().running(&site.label).contains(&site.first));
+    super::only_those_inside_are_lost(&site.load.stop());
+}
+
+#[test]
 fn one_that_is_no_image_leaves_the_old_one_in_place() {
     for wrap in [alone as Wrap, below_run] {
         let mut site = Site::start(0, wrap);

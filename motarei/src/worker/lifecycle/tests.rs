@@ -20,14 +20,14 @@ const STOP: Told = Told::Stop(Signal::TERM);
 const INTERRUPT: Told = Told::Stop(Signal::INT);
 
 fn tell(lifecycle: &mut Lifecycle, step: &Step, now: Instant) -> Deed {
-    let (drain, settle) = (Duration::from_secs(30), Duration::from_secs(2));
+    let drain = Duration::from_secs(30);
     match step {
         Tell(told) => lifecycle.told(*told, now),
         Found => lifecycle.found(),
         Lost => lifecycle.lost(),
         Alone => lifecycle.saw(&Sight::Alone("it boots".into()), now),
         Succeeded(connections) => {
-            let by = Succession { by: "b".into(), connections: *connections, drain, settle };
+            let by = Succession { by: "b".into(), connections: *connections, drain };
             lifecycle.saw(&Sight::Succeeded(by), now)
         }
     }
@@ -42,7 +42,7 @@ fn deeds(story: &[(u64, Step)]) -> (Vec<(u64, Deed)>, Lifecycle) {
 }
 
 fn deeds_where(last: Last, story: &[(u64, Step)]) -> (Vec<(u64, Deed)>, Lifecycle) {
-    let (mut lifecycle, start) = (Lifecycle::new(last), Instant::now());
+    let (mut lifecycle, start) = (Lifecycle::new(last, Duration::from_secs(2)), Instant::now());
     let mut deeds = Vec::new();
     for (second, step) in story {
         let deed = tell(&mut lifecycle, step, start + Duration::from_secs(*second));
@@ -127,6 +127,43 @@ fn the_old_one_serves_until_a_newer_one_does() {
     for (name, story, expected) in table {
         assert_eq!(deeds(story).0, expected, "{name}");
     }
+}
+
+#[test]
+fn ours_is_kept_until_the_newer_one_has_proved_itself() {
+    let second = Duration::from_secs(1);
+    for (settle, connections, drain, stopped) in [
+        (10, Some(0), 30, 10),
+        (10, Some(1), 30, 30),
+        // It has had its time, and is the one to go back to all the same.
+        (10, Some(1), 3, 10),
+        (0, Some(0), 30, 1),
+    ] {
+        let (mut lifecycle, start) = (Lifecycle::new(Last::Any, second * settle), Instant::now());
+        lifecycle.found();
+        lifecycle.told(Retire, start);
+        let sight = Sight::Succeeded(Succession { by: "b".into(), connections, drain: second * drain });
+        let at = (0..99).find(|n| lifecycle.saw(&sight, start + second * *n) == Deed::Stop);
+        assert_eq!(at, Some(stopped), "{settle} {connections:?} {drain}");
+    }
+}
+
+#[test]
+fn each_newer_one_has_to_prove_itself_and_the_drain_goes_on() {
+    let second = Duration::from_secs(1);
+    let (mut lifecycle, start) = (Lifecycle::new(Last::Any, second * 10), Instant::now());
+    lifecycle.found();
+    lifecycle.told(Retire, start);
+    let by = |n: u32| ["b", "c", "d"][usize::try_from(n / 8).unwrap().min(2)].to_owned();
+    let mut sees = |n| {
+        let sight = Sight::Succeeded(Succession { by: by(n), connections: Some(1), drain: second * 20 });
+        lifecycle.saw(&sight, start + second * n)
+    };
+    assert_eq!(
+        (0..99).find(|n| sees(*n) == Deed::Stop),
+        Some(26),
+        "d came at 16, and the drain was over at 20"
+    );
 }
 
 #[test]
