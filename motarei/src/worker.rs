@@ -230,7 +230,7 @@ impl Worker {
             (Deed::Stop, None) => self.child.tell(Signal::TERM),
             (Deed::Kill, id) => {
                 self.overdue = None;
-                tracing::warn!("killing it");
+                tracing::warn!(container = id.as_deref().map(short), "killing it");
                 self.tasks.spawn(stopping::kill(tool, id, tell));
             }
         }

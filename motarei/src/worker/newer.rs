@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use bollard::models::{ContainerInspectResponse, ContainerSummary};
 
 use super::established::Sockets;
-use super::sight::{Sight, Succession};
+use super::sight::{Alone, Ours, Sight, Succession};
 use crate::address::{Addresses, Reach, Via};
 use crate::container::{Container, Health, Inspected, Network, Phase, is_ours};
 use crate::engine::{Engine, EngineAddress};
@@ -83,7 +83,8 @@ impl Newer {
                 Err(trouble) => why = why.or(Some(format!("{}: {trouble}", newer.container.name))),
             }
         }
-        Ok(Sight::Alone(why.unwrap_or_else(|| super::NOTHING_NEWER.to_owned())))
+        let why = why.unwrap_or_else(|| super::NOTHING_NEWER.to_owned());
+        Ok(Sight::Alone(Alone { why, ours: Ours::Unknown }))
     }
 
     async fn running(&mut self) -> Result<Vec<Running>> {

@@ -8,7 +8,7 @@ use tokio::time::{Instant, interval};
 
 use super::Event;
 use super::newer::Newer;
-use super::sight::{Sight, Succession};
+use super::sight::{Alone, Ours, Sight, Succession};
 use crate::status::{Document, ask};
 
 /// How often it is looked.
@@ -37,7 +37,7 @@ impl Watch {
         loop {
             again.tick().await;
             let Some(sight) = self.look().await else { continue };
-            show(&sight, &mut shown);
+            show(&self.id, &sight, &mut shown);
             if tell.send(Event::Saw(sight)).is_err() {
                 return;
             }
@@ -63,7 +63,7 @@ impl Watch {
         tracing::debug!(%why, "no proxy to ask");
         let seen = match self.newer.look(&self.id, self.drain).await {
             Ok(sight) => sight,
-            Err(error) => Sight::Alone(format!("{error:#}; {why}")),
+            Err(error) => Sight::Alone(Alone { why: format!("{error:#}; {why}"), ours: Ours::Unknown }),
         };
         Some(seen)
     }
@@ -77,9 +77,9 @@ fn sight(document: &Document, id: &str, drain: Option<Duration>) -> Option<Sight
         let Some(mine) = app.containers.iter().find(|container| container.id == id) else { continue };
         let Some(by) = app.routed().filter(|routed| routed.is_newer_than(mine)) else {
             let newest = app.newest_after(Some(mine));
-            return Some(Sight::Alone(
-                newest.map_or_else(|| super::NOTHING_NEWER.to_owned(), |newest| newest.trouble()),
-            ));
+            let why = newest.map_or_else(|| super::NOTHING_NEWER.to_owned(), |newest| newest.trouble());
+            let ours = if mine.is_ready() { Ours::Serves } else { Ours::NotReady(mine.trouble()) };
+            return Some(Sight::Alone(Alone { why, ours }));
         };
         let before = succession.map_or(0, |succession| succession.connections.unwrap_or_default());
         let theirs = mine.drain.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
@@ -92,23 +92,34 @@ fn sight(document: &Document, id: &str, drain: Option<Duration>) -> Option<Sight
     succession.map(Sight::Succeeded)
 }
 
-/// A line whenever something changes that an operator would ask about.
-fn show(sight: &Sight, shown: &mut Option<Result<String, String>>) {
+/// A line whenever something changes that an operator would ask about. `id` is our container.
+fn show(id: &str, sight: &Sight, shown: &mut Option<Result<String, Alone>>) {
+    let container = super::short(id);
     let now = match sight {
-        Sight::Alone(why) => Err(why.clone()),
+        Sight::Alone(alone) => Err(alone.clone()),
         Sight::Succeeded(succession) => Ok(succession.by.clone()),
     };
     if shown.as_ref() == Some(&now) {
         return;
     }
     match sight {
-        Sight::Alone(why) => tracing::warn!(%why, "our container goes on serving: no newer one does"),
+        Sight::Alone(Alone { why, ours: Ours::Serves }) => {
+            tracing::warn!(container, %why, "our container goes on serving: no newer one does")
+        }
+        Sight::Alone(Alone { why, ours: Ours::NotReady(ours) }) => {
+            tracing::warn!(container, %ours, %why, "our container is kept, though it is not ready: no newer one is")
+        }
+        Sight::Alone(Alone { why, ours: Ours::Unknown }) => {
+            tracing::warn!(container, %why, "our container is kept: no newer one serves")
+        }
         Sight::Succeeded(Succession { by, connections, drain, .. }) => {
             let drain = daemon::GoDuration(*drain);
             match connections {
-                Some(connections) => tracing::info!(%by, connections, %drain, "a newer container serves"),
+                Some(connections) => {
+                    tracing::info!(container, %by, connections, %drain, "a newer container serves")
+                }
                 None => {
-                    tracing::info!(%by, %drain, "a newer container serves; our connections cannot be counted")
+                    tracing::info!(container, %by, %drain, "a newer container serves; our connections cannot be counted")
                 }
             }
         }
@@ -137,7 +148,8 @@ mod tests {
 
     #[test]
     fn a_newer_one_that_is_routed_succeeds() {
-        let alone = |why: &str| Some(Sight::Alone(why.to_owned()));
+        let ours = || Ours::NotReady("n-a is probing: it refuses connections".to_owned());
+        let alone = |why: &str| Some(Sight::Alone(Alone { why: why.to_owned(), ours: ours() }));
         let succeeded = |by: &str, connections| {
             let drain = Duration::from_secs(5);
             Some(Sight::Succeeded(Succession { by: by.into(), connections: Some(connections), drain }))

@@ -28,6 +28,19 @@ fn the_old_one_serves_until_the_proxy_says_that_a_newer_one_does() {
 }
 
 #[test]
+fn its_lines_name_the_container_and_say_whether_it_serves() {
+    for (state, said) in [("ready", "goes on serving"), ("probing", "though it is not ready")] {
+        let mut stage = Stage::new();
+        let ours = r#"{"apps":[{"containers":[{"id":"ID","name":"n","state":"STATE"}]}]}"#;
+        stage.proxy_says(&ours.replace("STATE", state));
+        stage.start(&["docker", "run", "web"]);
+        stage.until_known();
+        stage.tell(Signal::USR1);
+        stage.until_logged(&ID[..12], said);
+    }
+}
+
+#[test]
 fn connections_have_the_drain_to_end() {
     let mut stage = Stage::new();
     let one = r#"{"apps":[{"routed":"b","containers":[{"id":"ID","created":1,"connections":1},{"id":"b","created":2}]}]}"#;
@@ -54,7 +67,7 @@ fn a_proxy_that_is_restarted_is_waited_for() {
     stage.until_asked(3);
     stage.proxy_says(r#"{"apps":[]}"#);
     stage.until_asked(3);
-    assert!(stage.is_running() && !stage.was_called("stop") && !stage.was_logged("no newer one does"));
+    assert!(stage.is_running() && !stage.was_called("stop") && !stage.was_logged("no newer one"));
     stage.proxy_says(&busy.replace(r#""connections":1"#, r#""connections":0"#));
     assert_eq!(stage.ended(), 0);
 }

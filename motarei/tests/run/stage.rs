@@ -101,13 +101,21 @@ impl Stage {
         let log = self.log.clone();
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                log.lock().unwrap().push_str(&line);
+                log.lock().unwrap().push_str(&(line + "\n"));
             }
         });
     }
 
     pub(crate) fn was_logged(&self, part: &str) -> bool {
         self.log.lock().unwrap().contains(part)
+    }
+
+    /// Until there is a line with both.
+    pub(crate) fn until_logged(&self, one: &str, other: &str) {
+        eventually(&format!("{one} {other}"), || {
+            let log = self.log.lock().unwrap();
+            log.lines().any(|line| line.contains(one) && line.contains(other))
+        });
     }
 
     /// Until the worker knows its container.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::worker::sight::Succession;
+use crate::worker::sight::{self, Ours, Succession};
 
 /// One step of a story: what happens, after how many seconds, and what is to be done.
 #[derive(Debug)]
@@ -25,12 +25,16 @@ fn tell(lifecycle: &mut Lifecycle, step: &Step, now: Instant) -> Deed {
         Tell(told) => lifecycle.told(*told, now),
         Found => lifecycle.found(),
         Lost => lifecycle.lost(),
-        Alone => lifecycle.saw(&Sight::Alone("it boots".into()), now),
+        Alone => lifecycle.saw(&Sight::Alone(alone()), now),
         Succeeded(connections) => {
             let by = Succession { by: "b".into(), connections: *connections, drain };
             lifecycle.saw(&Sight::Succeeded(by), now)
         }
     }
+}
+
+fn alone() -> sight::Alone {
+    sight::Alone { why: "it boots".into(), ours: Ours::Serves }
 }
 
 /// Its name, the story, and its deeds.
