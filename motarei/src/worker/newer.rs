@@ -27,6 +27,15 @@ pub(crate) struct Newer {
     /// An engine that only its tool can reach, over ssh for example, is no reason not to run.
     address: Result<EngineAddress, String>,
     engine: Option<Engine>,
+    /// The run that was found ready: it is not asked again, since databases count half-made handshakes.
+    ready: Option<Run>,
+}
+
+/// One run of a container: a restart is another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Run {
+    id: String,
+    started: Option<String>,
 }
 
 /// A running container, as the list and an inspection show it.
@@ -39,7 +48,7 @@ impl Newer {
     pub(crate) fn new(labels: &[Label], docker_host: Option<&str>) -> Self {
         let address = EngineAddress::find(docker_host, |name| std::env::var(name).ok());
         let address = address.map_err(|error| format!("{error:#}"));
-        Self { labels: labels.to_vec(), address, engine: None }
+        Self { labels: labels.to_vec(), address, engine: None, ready: None }
     }
 
     /// The ids of the containers of the label that were created at or after `since`.
@@ -72,8 +81,14 @@ impl Newer {
         let sockets = if is_local { mine.sockets() } else { None };
         let mut why = None;
         for newer in &running[..at] {
-            match is_ready(&newer.container, sockets.as_ref(), reach).await {
+            let run = newer.run();
+            let answer = match self.ready.as_ref() == Some(&run) {
+                true => may_serve(&newer.container),
+                false => is_ready(&newer.container, sockets.as_ref(), reach).await,
+            };
+            match answer {
                 Ok(()) => {
+                    self.ready = Some(run);
                     return Ok(Sight::Succeeded(Succession {
                         by: newer.container.name.clone(),
                         connections: sockets.map(|sockets| sockets.connections),
@@ -128,6 +143,11 @@ impl Newer {
 }
 
 impl Running {
+    fn run(&self) -> Run {
+        let started = self.inspected.state.as_ref().and_then(|state| state.started_at.clone());
+        Run { id: self.container.id.clone(), started }
+    }
+
     /// Nothing if its sockets are those of the whole host, or cannot be seen.
     fn sockets(&self) -> Option<Sockets> {
         let pid = self.inspected.state.as_ref()?.pid?;
@@ -138,13 +158,18 @@ impl Running {
     }
 }
 
+/// Whether the engine has nothing against it.
+fn may_serve(container: &Container) -> Result<(), String> {
+    match (container.phase, container.health) {
+        (Phase::Running, Health::Unhealthy) => Err("its HEALTHCHECK fails".to_owned()),
+        (Phase::Running, _) => Ok(()),
+        _ => Err("it does not run".to_owned()),
+    }
+}
+
 /// Whether a container can take over from ours, whose sockets are `ours`, if they are known.
 async fn is_ready(container: &Container, ours: Option<&Sockets>, reach: Reach) -> Result<(), String> {
-    match (container.phase, container.health) {
-        (Phase::Running, Health::Unhealthy) => return Err("its HEALTHCHECK fails".to_owned()),
-        (Phase::Running, _) => {}
-        _ => return Err("it does not run".to_owned()),
-    }
+    may_serve(container)?;
     let mut judged = Judged::new(ports::of(container), ours.map(|sockets| &sockets.listening));
     let check = container.wishes.probe.clone().unwrap_or_default();
     let how = How { check, proxy_protocol: None, connect_timeout: CONNECT };
@@ -170,3 +195,6 @@ async fn first_answer(addresses: Addresses, how: &How) -> Result<(), String> {
     }
     Err(trouble)
 }
+
+#[cfg(test)]
+mod tests;
