@@ -18,9 +18,12 @@ impl App {
         self.containers.iter().find(|container| container.id == *id)
     }
 
-    /// The one whose id begins with `text`, or whose name it is.
+    /// The one whose id is `text`, else whose name it is, else whose id begins with it: Docker's order.
     pub(crate) fn container(&self, text: &str) -> Option<&Container> {
-        self.containers.iter().find(|container| container.id.starts_with(text) || container.name == text)
+        let first = |is: &dyn Fn(&Container) -> bool| self.containers.iter().find(|one| is(one));
+        first(&|one| one.id == text)
+            .or_else(|| first(&|one| one.name == text))
+            .or_else(|| first(&|one| one.id.starts_with(text)))
     }
 
     /// The newest of those that came after `other`, or after none.
@@ -89,5 +92,17 @@ mod tests {
             (id(app.newest_after(None)), id(app.newest_after(app.container("cc")))),
             (Some("cc".into()), None)
         );
+    }
+    #[test]
+    fn an_id_comes_before_a_name_and_a_name_before_the_beginning_of_an_id() {
+        let container =
+            |id: &str, name: &str| Container { id: id.into(), name: name.into(), ..Container::default() };
+        let containers =
+            vec![container("abc", "x"), container("cc", "ab"), container("dd", "ee"), container("ee", "y")];
+        let app = App { containers, ..App::default() };
+        for (text, id) in [("ab", "cc"), ("abc", "abc"), ("ee", "ee"), ("e", "ee"), ("d", "dd")] {
+            assert_eq!(app.container(text).map(|one| one.id.as_str()), Some(id), "{text}");
+        }
+        assert_eq!(app.container("f"), None);
     }
 }
