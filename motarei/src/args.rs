@@ -130,8 +130,17 @@ pub enum Command {
         status: Option<ListenAddr>,
 
         /// The whole document
-        #[arg(long)]
+        #[arg(long, conflicts_with = "newest")]
         json: bool,
+
+        /// Only what wait --newer-than takes: the newest container that there is, as ID@NANOSECONDS, none@0 if
+        /// there is none
+        #[arg(long)]
+        newest: bool,
+
+        /// With --newest: the label of the app, given several times the app must have all
+        #[arg(short, long, value_name = "LABEL", requires = "newest")]
+        label: Vec<Label>,
     },
 }
 
@@ -173,8 +182,9 @@ Examples:
   start_server --signal-on-hup=USR1 --signal-on-term=TERM -- \\
       motarei run --label app=web -- docker run --rm -P -l app=web IMAGE
       containers as workers: kill -HUP the start_server, and the old one serves until the new one is ready
-  motarei wait --label app=web --newer-than OLD
-      for a deploy script: succeeds when a container newer than OLD serves
+  old=$(motarei status --newest --label app=web)
+  motarei wait --label app=web --newer-than \"$old\"
+      for a deploy script, before and after the deploy: succeeds when a newer container serves
   motarei check --label app=web
       what will bite at the next deploy
   motarei status
@@ -217,7 +227,7 @@ mod tests {
     #[test]
     fn subcommands_need_no_label() {
         let args = read("status --status unix:/x --json").unwrap();
-        let Some(Command::Status { status, json }) = args.command else { panic!("status") };
+        let Some(Command::Status { status, json, .. }) = args.command else { panic!("status") };
         assert_eq!((status.unwrap().to_string().as_str(), json), ("unix:/x", true));
         assert!(read("status").is_ok());
     }

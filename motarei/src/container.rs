@@ -70,6 +70,12 @@ pub(crate) struct Inspected {
     pub(crate) stop_signal: i32,
 }
 
+/// By what the container of this answer is older or newer than others; nothing if it has no usable date.
+pub(crate) fn created(answer: &ContainerInspectResponse) -> Option<i64> {
+    let labels = answer.config.as_ref().and_then(|config| config.labels.clone()).unwrap_or_default();
+    Some(age(Inspected::read(answer)?.created, Wishes::read(&labels).begun))
+}
+
 impl Inspected {
     /// Nothing if the answer has no usable date.
     pub(crate) fn read(answer: &ContainerInspectResponse) -> Option<Self> {

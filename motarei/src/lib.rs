@@ -56,5 +56,5 @@ pub use rule::{BadRule, Rule};
 pub use run::run;
 pub use selector::Label;
 pub use sockets::{Bound, Failed, Sockets};
-pub use wait::{WaitArgs, wait};
+pub use wait::{Moment, Reference, WaitArgs, wait};
 pub use worker::{RunArgs, run as run_worker};

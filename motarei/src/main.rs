@@ -8,7 +8,7 @@ use daemon::argv::{self, Dash};
 use daemon::exit::{Failure, Stage};
 use daemon::stop::Stop;
 use motarei::status::{StatusAddress, ask, show};
-use motarei::{Args, Command, Config, Sockets, check, run, run_worker, wait};
+use motarei::{Args, Command, Config, Moment, Sockets, check, run, run_worker, wait};
 use tokio::runtime::Builder;
 
 /// Each connection has a shorter time to drain of its own, `--drain` or its container's label.
@@ -58,11 +58,12 @@ async fn other(command: Command) -> Result<u8, Failure> {
             warnings.iter().for_each(|warning| println!("{warning}"));
             return Ok(u8::from(!warnings.is_empty()));
         }
-        Command::Status { status, json } => {
+        Command::Status { status, json, newest, label } => {
             let document = ask(&StatusAddress::or_default(status).address).await.running()?;
-            match json {
-                true => println!("{}", serde_json::to_string_pretty(&document).running()?),
-                false => print!("{}", show(&document)),
+            match (json, newest) {
+                (true, _) => println!("{}", serde_json::to_string_pretty(&document).running()?),
+                (_, true) => println!("{}", Moment::newest(&document, &label).running()?),
+                _ => print!("{}", show(&document)),
             }
         }
     }

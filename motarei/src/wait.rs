@@ -1,15 +1,22 @@
 //! `motarei wait`: a deploy script's way to know that its deploy serves.
 
+mod moment;
+
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
+use bollard::models::ContainerInspectResponse;
 use clap::Args;
 use daemon::GoDuration;
 use daemon::listen::ListenAddr;
 use tokio::time::{Instant, sleep};
 
+use crate::container;
+use crate::engine::{Engine, EngineAddress};
 use crate::selector::Label;
 use crate::status::{App, Container, Document, ask};
+use moment::no_app;
+pub use moment::{Moment, Reference};
 
 /// How often the proxy is asked.
 const LOOK: Duration = Duration::from_millis(200);
@@ -22,9 +29,10 @@ pub struct WaitArgs {
     #[arg(short, long, value_name = "LABEL", required = true)]
     pub label: Vec<Label>,
 
-    /// Id or name of the container that is to be replaced; empty: any container will do
-    #[arg(long, value_name = "ID", default_value = "")]
-    pub newer_than: String,
+    /// What a newer container is to serve instead of: what `motarei status --newest` said before the deploy, or
+    /// the id or name of a container [default: any container will do]
+    #[arg(long, value_name = "OLD")]
+    pub newer_than: Option<Reference>,
 
     /// How long to wait
     #[arg(long, value_name = "TIME", default_value = "60s")]
@@ -33,16 +41,21 @@ pub struct WaitArgs {
     /// Where the proxy answers: its --status-listen
     #[arg(long, value_name = "ADDR", default_value = crate::status::SOCKET)]
     pub status: ListenAddr,
+
+    /// The engine, which is asked when OLD was created if the proxy does not know it
+    /// [default: DOCKER_HOST, else unix:///var/run/docker.sock]
+    #[arg(long, value_name = "URL")]
+    pub docker_host: Option<String>,
 }
 
 const EXAMPLES: &str = "\
 Example:
-  old=$(docker ps -q --latest --filter label=app=web)
+  old=$(motarei status --newest --label app=web)
   start_server --restart …  or  kill -HUP PID
   motarei wait --label app=web --newer-than \"$old\" --timeout 60s
 
 Exit status: 0 when new connections go to a newer container, whose id is printed; 1 if that has not happened
-in time, and why not; 2 for a wrong flag.";
+in time, or if it cannot be known, and why not; 2 for a wrong flag.";
 
 /// Waits until new connections go to a container that is newer than the given one: the ids of those, one for
 /// each app that has the labels.
@@ -51,15 +64,23 @@ in time, and why not; 2 for a wrong flag.";
 /// If that has not happened in time, with the reason.
 pub async fn wait(args: WaitArgs) -> Result<Vec<String>> {
     let deadline = Instant::now() + args.timeout.0;
-    let mut old = Old { text: args.newer_than, known: None };
+    let mut old = Old { reference: args.newer_than, known: None };
     loop {
         let why = match ask(&args.status).await {
             Ok(document) => match serving(&document, &args.label, &mut old) {
-                Ok(ids) => {
-                    old.warn_if_unknown();
-                    return Ok(ids);
-                }
-                Err(why) => anyhow!(why),
+                Ok(ids) => return Ok(ids),
+                Err(NotYet::Because(why)) => anyhow!(why),
+                Err(NotYet::Unknown(old_one)) => match created(&old_one, args.docker_host.as_deref()).await {
+                    Ok(Some(moment)) => {
+                        old.known = Some(moment);
+                        continue;
+                    }
+                    Ok(None) => bail!(
+                        "neither the proxy nor the engine knows {old_one}, so that nobody can say what is newer: \
+                         give what `motarei status --newest` says before the deploy"
+                    ),
+                    Err(error) => error.context(format!("the proxy does not know {old_one}")),
+                },
             },
             // It may be about to be started, or restarted.
             Err(error) => error,
@@ -71,154 +92,80 @@ pub async fn wait(args: WaitArgs) -> Result<Vec<String>> {
     }
 }
 
-/// The container that is to be replaced.
+/// When the engine says that a container was created; nothing if there is none such.
+async fn created(name: &str, docker_host: Option<&str>) -> Result<Option<Moment>> {
+    let address = EngineAddress::find(docker_host, |name| std::env::var(name).ok())?;
+    let answer = Engine::connect(&address).await?.inspect(name).await?;
+    let moment = |answer: ContainerInspectResponse| {
+        let created = container::created(&answer).context("the engine tells no date of it")?;
+        Ok(Moment { created, id: answer.id.unwrap_or_default() })
+    };
+    answer.map(moment).transpose()
+}
+
+/// What is to be replaced.
 #[derive(Debug, Default)]
 struct Old {
-    /// As the user names it; empty: none.
-    text: String,
-    /// As it was when it was last there: with `--rm` it vanishes before its successor is seen.
-    known: Option<Container>,
+    /// As the user names it; nothing if any container will do.
+    reference: Option<Reference>,
+    /// What is known of a container that was there: with `--rm` it vanishes before its successor is seen.
+    known: Option<Moment>,
 }
 
 impl Old {
-    /// Whether it was named and never there.
-    fn is_unknown(&self) -> bool {
-        !self.text.is_empty() && self.known.is_none()
-    }
-
-    /// It may have been replaced before we were called, or be misspelt: the user decides.
-    fn warn_if_unknown(&self) {
-        if self.is_unknown() {
-            let newer_than = &self.text;
-            tracing::warn!(newer_than, "the proxy does not know it: taken for replaced before");
+    /// The place in the order of ages after which a container is newer.
+    fn moment(&mut self, app: &App) -> Result<Option<Moment>, NotYet> {
+        match &self.reference {
+            None => Ok(None),
+            Some(Reference::Moment(moment)) => Ok(Some(moment.clone())),
+            Some(Reference::Container(text)) => {
+                self.known = app.container(text).map(Moment::of).or(self.known.take());
+                self.known.clone().map(Some).ok_or_else(|| NotYet::Unknown(text.clone()))
+            }
         }
-    }
-
-    fn is_replaced_by(&mut self, app: &App, routed: &Container) -> bool {
-        if self.text.is_empty() {
-            return true;
-        }
-        if let Some(container) = app.container(&self.text) {
-            self.known = Some(container.clone());
-        }
-        // One that was never seen has been replaced before we were called.
-        self.known.as_ref().is_none_or(|old| routed.is_newer_than(old))
     }
 }
 
+/// Why the deploy does not serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum NotYet {
+    /// For people.
+    Because(String),
+    /// What is to be replaced is no container that the proxy knows.
+    Unknown(String),
+}
+
 /// The ids that are routed, if they are those of the deploy; else why not.
-fn serving(document: &Document, labels: &[Label], old: &mut Old) -> Result<Vec<String>, String> {
+fn serving(document: &Document, labels: &[Label], old: &mut Old) -> Result<Vec<String>, NotYet> {
     let mut ids = Vec::new();
     for app in document.with_labels(labels) {
-        match app.routed() {
-            Some(routed) if old.is_replaced_by(app, routed) && routed.is_ready() => {
-                ids.push(routed.id.clone())
-            }
-            _ => return Err(trouble(app, old)),
+        let Some(routed) = app.routed() else {
+            // It is not asked for elsewhere: nothing serves in any case.
+            return Err(trouble(app, old.moment(app).ok().flatten()));
+        };
+        let moment = old.moment(app)?;
+        let is_newer = moment.as_ref().is_none_or(|old| Moment::of(routed) > *old);
+        if !is_newer || !routed.is_ready() {
+            return Err(trouble(app, moment));
         }
+        ids.push(routed.id.clone());
     }
     match ids.is_empty() {
-        true => {
-            let labels: Vec<_> = labels.iter().map(ToString::to_string).collect();
-            Err(format!("the proxy has no app with the label {}", labels.join(", ")))
-        }
+        true => Err(NotYet::Because(no_app(labels))),
         false => Ok(ids),
     }
 }
 
-fn trouble(app: &App, old: &Old) -> String {
-    let old = app.container(&old.text).or(old.known.as_ref()).filter(|_| !old.text.is_empty());
-    match (app.newest_after(old), old) {
+fn trouble(app: &App, old: Option<Moment>) -> NotYet {
+    let newer = |one: &&Container| old.as_ref().is_none_or(|old| Moment::of(one) > *old);
+    let newest = app.containers.iter().filter(newer).max_by_key(|one| one.age_order());
+    let name = |old: &Moment| app.container(&old.id).map_or_else(|| old.to_string(), |one| one.name.clone());
+    NotYet::Because(match (newest, &old) {
         (Some(newest), _) => newest.trouble(),
-        (None, Some(old)) => format!("there is no container newer than {}", old.name),
-        (None, None) => "there is no container".to_owned(),
-    }
+        (None, Some(old)) if old.created > 0 => format!("there is no container newer than {}", name(old)),
+        (None, _) => "there is no container".to_owned(),
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn document(routed: &str, containers: &[(&str, i64)]) -> Document {
-        let state = |id: &str| if id == routed { "ready" } else { "probing" };
-        let container = |(id, created): &(&str, i64)| serde_json::json!({ "id": id, "name": format!("n-{id}"), "created": created, "state": state(id), "reason": "boots" });
-        let containers: Vec<_> = containers.iter().map(container).collect();
-        let app = serde_json::json!({ "labels": ["app=web"], "routed": routed, "containers": containers });
-        serde_json::from_value(serde_json::json!({ "apps": [app] })).unwrap()
-    }
-
-    fn old(text: &str) -> Old {
-        Old { text: text.to_owned(), known: None }
-    }
-
-    fn labels() -> Vec<Label> {
-        vec!["app=web".parse().unwrap()]
-    }
-
-    #[test]
-    fn a_deploy_serves_when_a_newer_one_is_routed() {
-        let both = [("b1", 2), ("a1", 1)];
-        for (name, routed, containers, newer_than, expected) in [
-            ("newer", "b1", &both[..], "a1", Ok("b1")),
-            ("by a part of the id", "b1", &both, "a", Ok("b1")),
-            ("by name", "b1", &both, "n-a1", Ok("b1")),
-            ("it boots", "a1", &both, "a1", Err("n-b1 is probing: boots")),
-            ("itself", "b1", &both, "b1", Err("there is no container newer than n-b1")),
-            ("an older one", "a1", &both, "b1", Err("there is no container newer than n-b1")),
-            ("any", "b1", &both[..1], "", Ok("b1")),
-            ("none routed", "", &both, "", Err("n-b1 is probing: boots")),
-            ("none at all", "", &[], "", Err("there is no container")),
-            ("the old one has gone before", "b1", &both[..1], "a1", Ok("b1")),
-        ] {
-            let ids = serving(&document(routed, containers), &labels(), &mut old(newer_than));
-            let expected = expected.map(|id: &str| vec![id.to_owned()]).map_err(str::to_owned);
-            assert_eq!(ids, expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn one_that_was_never_there_is_told_from_one_that_was() {
-        for (newer_than, unknown) in [("", false), ("a1", false), ("n-a1", false), ("n-a2", true)] {
-            let mut old = old(newer_than);
-            assert!(serving(&document("b1", &[("b1", 2), ("a1", 1)]), &labels(), &mut old).is_ok());
-            assert_eq!(old.is_unknown(), unknown, "{newer_than:?}");
-        }
-    }
-
-    #[test]
-    fn one_that_has_vanished_is_remembered() {
-        let mut old = old("b1");
-        assert!(serving(&document("b1", &[("b1", 2), ("a1", 1)]), &labels(), &mut old).is_err());
-        assert!(
-            serving(&document("a1", &[("a1", 1)]), &labels(), &mut old).is_err(),
-            "it fell back to an older one"
-        );
-        assert!(serving(&document("c1", &[("c1", 3), ("a1", 1)]), &labels(), &mut old).is_ok());
-    }
-
-    #[test]
-    fn one_that_is_routed_for_want_of_a_better_does_not_serve() {
-        let mut document = document("b1", &[("b1", 2), ("a1", 1)]);
-        document.apps[0].containers[0].state = "unhealthy".to_owned();
-        assert!(serving(&document, &labels(), &mut old("a1")).unwrap_err().contains("n-b1 is unhealthy"));
-    }
-
-    #[test]
-    fn an_app_that_is_not_there_is_named() {
-        let error =
-            serving(&document("b1", &[("b1", 1)]), &["app=api".parse().unwrap()], &mut old("")).unwrap_err();
-        assert!(error.contains("app=api"), "{error}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn waits_for_a_proxy_that_is_not_there_yet_but_not_for_ever() {
-        let temp = tempfile::tempdir().unwrap();
-        let status: ListenAddr = format!("unix:{}", temp.path().join("s").display()).parse().unwrap();
-        let timeout = GoDuration(Duration::from_secs(60));
-        let start = Instant::now();
-        let args = WaitArgs { label: labels(), newer_than: String::new(), timeout, status };
-        let error = format!("{:#}", wait(args).await.unwrap_err());
-        assert!(error.starts_with("it does not serve after 1m: asking the proxy at unix:"), "{error}");
-        assert!(start.elapsed() > Duration::from_secs(59) && start.elapsed() <= Duration::from_secs(60));
-    }
-}
+mod tests;

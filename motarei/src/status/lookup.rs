@@ -44,7 +44,8 @@ impl Container {
         self.state == "ready"
     }
 
-    fn age_order(&self) -> (i64, &str) {
+    /// By what it is older or newer than others: when it was created, then its id.
+    pub(crate) fn age_order(&self) -> (i64, &str) {
         (self.created, &self.id)
     }
 
