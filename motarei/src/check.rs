@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use clap::Args;
-use daemon::GoDuration;
 use daemon::exit::{Failure, Stage};
+use daemon::{GoDuration, InvalidDuration};
 
 use crate::container::{Container, Inspected, is_ours};
 use crate::engine::{ApiVersion, Engine, EngineAddress};
@@ -32,8 +32,9 @@ pub struct CheckArgs {
     #[arg(short, long, value_name = "LABEL", required = true)]
     pub label: Vec<Label>,
 
-    /// start_server's KILL_OLD_DELAY, in seconds [default: the variable KILL_OLD_DELAY, else 0s, as start_server has it]
-    #[arg(long, value_name = "TIME")]
+    /// start_server's KILL_OLD_DELAY, in seconds as there (5) or as a time (5s)
+    /// [default: the variable KILL_OLD_DELAY, else 0, as start_server has it]
+    #[arg(long, value_name = "TIME", value_parser = delay)]
     pub kill_old_delay: Option<GoDuration>,
 
     /// The engine: unix:///path, tcp://host:port or https://host:port
@@ -112,6 +113,13 @@ fn kill_old_delay(flag: Option<GoDuration>, variable: Option<String>) -> Result<
     }
 }
 
+fn delay(text: &str) -> Result<GoDuration, InvalidDuration> {
+    match text.parse::<u32>() {
+        Ok(seconds) => Ok(GoDuration(Duration::from_secs(seconds.into()))),
+        Err(_) => text.parse(),
+    }
+}
+
 fn of_engine(api: Option<ApiVersion>, version: &str) -> Option<Warning> {
     let old = api.filter(|api| *api < OLDEST)?;
     Some(about_engine(format!(
@@ -143,6 +151,15 @@ mod tests {
                 expected,
                 "{flag:?} {variable:?}"
             );
+        }
+    }
+
+    #[test]
+    fn the_flag_is_in_seconds_or_has_a_unit() {
+        for (text, milliseconds) in
+            [("5", Some(5000)), ("5s", Some(5000)), ("1.5s", Some(1500)), ("0", Some(0)), ("soon", None)]
+        {
+            assert_eq!(delay(text).ok().map(|delay| delay.0.as_millis()), milliseconds, "{text}");
         }
     }
 
