@@ -2,6 +2,7 @@
 
 mod address;
 mod tls;
+mod trouble;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -44,7 +45,8 @@ impl Engine {
     /// # Errors
     /// If nobody answers, or not in time.
     pub(crate) async fn connect(address: &EngineAddress) -> Result<Self> {
-        let docker = client(address).with_context(|| format!("{}", address.transport))?;
+        let docker =
+            client(address).map_err(trouble::told).with_context(|| format!("{}", address.transport))?;
         let told = asked(docker.version()).await.with_context(|| format!("{}", address.transport))?;
         let local = matches!(address.transport, Transport::Unix(_)) && !is_rootless(&docker).await;
         let engine = Self {
@@ -77,7 +79,7 @@ impl Engine {
         match answer.context("inspecting a container: no answer in 5 s")? {
             Ok(answer) => Ok(Some(answer)),
             Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
-            Err(error) => Err(error).context("inspecting a container"),
+            Err(error) => Err(trouble::told(error.into())).context("inspecting a container"),
         }
     }
 
@@ -117,7 +119,7 @@ impl Events {
                         return Ok(event);
                     }
                 }
-                Some(Err(error)) => return Err(anyhow!(error).context("the event stream")),
+                Some(Err(error)) => return Err(trouble::told(error.into()).context("the event stream")),
                 None => bail!("the event stream has ended"),
             }
         }
@@ -134,7 +136,8 @@ async fn is_rootless(docker: &Docker) -> bool {
 }
 
 async fn asked<T>(call: impl Future<Output = Result<T, bollard::errors::Error>>) -> Result<T> {
-    Ok(timeout(CALL, call).await.map_err(|_| anyhow!("no answer in {} s", CALL.as_secs()))??)
+    let answer = timeout(CALL, call).await.map_err(|_| anyhow!("no answer in {} s", CALL.as_secs()))?;
+    answer.map_err(|error| trouble::told(error.into()))
 }
 
 fn client(address: &EngineAddress) -> Result<Docker> {
