@@ -139,7 +139,10 @@ async fn carry(
             tokio::time::sleep(candidate.drain).await;
         };
         tokio::select! {
-            () = drained => "--drain is over",
+            () = drained => {
+                front.stop.overran();
+                "--drain is over"
+            }
             () = watch.is_half_open(&candidate.open.ended) => "the container ended without a word",
         }
     };

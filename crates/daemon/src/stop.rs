@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ pub struct Stop {
     /// What is waited for. Only what the noun of [`Stop::on_signals`] counts belongs in here, no accept loop.
     pub tracker: TaskTracker,
     forced: Arc<OnceLock<How>>,
+    overran: Arc<AtomicBool>,
 }
 
 /// How a drain ended.
@@ -55,6 +57,7 @@ impl Stop {
             now: CancellationToken::new(),
             tracker: TaskTracker::new(),
             forced: Arc::default(),
+            overran: Arc::default(),
         }
     }
 
@@ -100,6 +103,11 @@ impl Stop {
         self.now.cancel();
     }
 
+    /// Notes that something did not end by itself: what is open has a shorter time of its own, which was over.
+    pub fn overran(&self) {
+        self.overran.store(true, Ordering::Relaxed);
+    }
+
     /// Waits until the process may end: first for the drain to begin, then until all that is tracked has
     /// ended, or was told to end at once and had a second to do it.
     pub async fn drained(&self) -> How {
@@ -112,7 +120,8 @@ impl Stop {
             }
         }
         if !self.now.is_cancelled() {
-            return How::AllEnded;
+            let overran = self.overran.load(Ordering::Relaxed);
+            return if overran { How::Deadline } else { How::AllEnded };
         }
         // Who cancels `now` by hand stands for the second signal.
         self.forced.get().copied().unwrap_or(How::SecondSignal)
@@ -181,6 +190,15 @@ mod tests {
         assert!(!drained.is_finished());
         finish.send(()).unwrap();
         assert_eq!(drained.await.unwrap(), How::AllEnded);
+    }
+
+    #[tokio::test]
+    async fn what_had_to_be_ended_has_not_ended_by_itself() {
+        let stop = Stop::manual();
+        stop.draining.cancel();
+        assert_eq!(stop.drained().await, How::AllEnded);
+        stop.overran();
+        assert_eq!(stop.drained().await, How::Deadline);
     }
 
     #[tokio::test(start_paused = true)]

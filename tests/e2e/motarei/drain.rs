@@ -62,6 +62,8 @@ fn drain_is_a_limit() {
     assert_eq!(End::of_stream(&client), End::Reset, "a connection that is cut does not look complete");
     assert!(start.elapsed() >= Duration::from_millis(900), "not before: {:?}", start.elapsed());
     assert_eq!(proxy.process.wait(PROMPT).code(), Some(0));
+    let log = proxy.process.stderr();
+    assert!(log.contains("the shutdown timeout has passed"), "not all had ended by themselves: {log}");
 }
 
 #[test]
