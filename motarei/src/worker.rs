@@ -247,7 +247,7 @@ impl Worker {
             (true, Some(mine), None) => {
                 let (id, status, newer) = (mine.id.clone(), self.args.status.clone(), self.newer());
                 let drain = self.args.drain.map(|drain| drain.0);
-                let watch = Watch { id, status, drain, newer, answered: None };
+                let watch = Watch { id, status, drain, newer, warned: false, answered: None };
                 self.watch = Some(self.tasks.spawn(watch.run(self.tell.clone())));
             }
             (false, _, Some(_)) => {

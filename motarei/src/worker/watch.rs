@@ -1,5 +1,6 @@
 //! Watching for a newer container: the proxy is asked, or, if there is none, the engine and the containers.
 
+use std::io;
 use std::time::Duration;
 
 use daemon::listen::ListenAddr;
@@ -26,6 +27,8 @@ pub(crate) struct Watch {
     pub(crate) status: ListenAddr,
     pub(crate) drain: Option<Duration>,
     pub(crate) newer: Newer,
+    /// It was said that the proxy may not be asked.
+    pub(crate) warned: bool,
     /// When the proxy last told about ours.
     pub(crate) answered: Option<Instant>,
 }
@@ -54,7 +57,10 @@ impl Watch {
                 }
                 None => "the proxy does not follow our container".to_owned(),
             },
-            Err(error) => format!("{error:#}"),
+            Err(error) => {
+                self.warn(&error);
+                format!("{error:#}")
+            }
         };
         if self.answered.is_some_and(|answered| answered.elapsed() < RESTART) {
             tracing::debug!(%why, "waiting for the proxy");
@@ -66,6 +72,22 @@ impl Watch {
             Err(error) => Sight::Alone(Alone { why: format!("{error:#}; {why}"), ours: Ours::Unknown }),
         };
         Some(seen)
+    }
+}
+
+impl Watch {
+    /// Once: a proxy is there, and our own probes, which know less, take its place.
+    fn warn(&mut self, error: &anyhow::Error) {
+        let kinds = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+        if !self.warned && kinds.into_iter().any(|kind| kind == io::ErrorKind::PermissionDenied) {
+            self.warned = true;
+            tracing::warn!(
+                container = super::short(&self.id),
+                status = %self.status,
+                "this user may not ask the proxy, so the containers are probed instead: run as the proxy's user, or \
+                 let this one write to the socket (UMask= and Group= of the proxy's unit)"
+            );
+        }
     }
 }
 
@@ -186,5 +208,23 @@ mod tests {
             panic!("b is routed")
         };
         assert_eq!(Some(by.drain), given);
+    }
+    #[test]
+    fn that_the_proxy_may_not_be_asked_is_said_once() {
+        let newer = Newer::new(&[], None);
+        let mut watch = Watch {
+            id: "a".into(),
+            status: "unix:/s".parse().unwrap(),
+            drain: None,
+            newer,
+            warned: false,
+            answered: None,
+        };
+        let of =
+            |kind| anyhow::Error::from(relay::DialError::Refused(io::Error::from(kind))).context("asking");
+        watch.warn(&of(io::ErrorKind::NotFound));
+        assert!(!watch.warned);
+        watch.warn(&of(io::ErrorKind::PermissionDenied));
+        assert!(watch.warned);
     }
 }
