@@ -110,6 +110,8 @@ Exit status: 0 after a stop; else the command's, 128+n for a signal n; 2 for a w
 #[derive(Debug)]
 enum Event {
     Found(Mine),
+    /// Several may be it; this one came first.
+    Presumed(Mine),
     Lost,
     Saw(Sight),
     NotStopped,
@@ -149,6 +151,8 @@ struct Worker {
     child: Child,
     lifecycle: Lifecycle,
     mine: Option<Mine>,
+    /// What may be ours, if that is not known.
+    presumed: Option<Mine>,
     /// All end with us.
     tasks: JoinSet<()>,
     watch: Option<AbortHandle>,
@@ -169,6 +173,7 @@ impl Worker {
             child,
             lifecycle,
             mine: None,
+            presumed: None,
             tasks,
             watch: None,
             awaited: false,
@@ -207,7 +212,13 @@ impl Worker {
             Event::Found(mine) => {
                 tracing::info!(container = short(&mine.id), "this is ours");
                 self.mine = Some(mine);
+                self.end_watch();
                 self.lifecycle.found()
+            }
+            Event::Presumed(mine) => {
+                self.presumed = Some(mine);
+                self.lifecycle.presumed();
+                Deed::Nothing
             }
             Event::Lost => self.lifecycle.lost(),
             Event::Saw(sight) => self.lifecycle.saw(&sight, Instant::now()),
@@ -243,19 +254,21 @@ impl Worker {
             self.awaited = true;
             self.overdue = Some(Instant::now() + longest_stop(self.args.stop_timeout.0));
         }
-        match (self.lifecycle.is_watching(), &self.mine, &self.watch) {
+        match (self.lifecycle.is_watching(), self.mine.as_ref().or(self.presumed.as_ref()), &self.watch) {
             (true, Some(mine), None) => {
                 let (id, status, newer) = (mine.id.clone(), self.args.status.clone(), self.newer());
                 let drain = self.args.drain.map(|drain| drain.0);
                 let watch = Watch { id, status, drain, newer, warned: false, answered: None };
                 self.watch = Some(self.tasks.spawn(watch.run(self.tell.clone())));
             }
-            (false, _, Some(_)) => {
-                if let Some(watch) = self.watch.take() {
-                    watch.abort();
-                }
-            }
+            (false, _, Some(_)) => self.end_watch(),
             _ => {}
+        }
+    }
+
+    fn end_watch(&mut self) {
+        if let Some(watch) = self.watch.take() {
+            watch.abort();
         }
     }
 

@@ -17,6 +17,9 @@ const LOOK: Duration = Duration::from_millis(100);
 /// How long a script has to write it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+const SEVERAL: &str = "no id came in MOTAREI_CIDFILE, and several containers have come with the label: the first one \
+                       is taken for ours to see what is newer, and the command is told when that serves";
+
 /// Our container.
 #[derive(Debug)]
 pub(crate) struct Mine {
@@ -53,7 +56,12 @@ impl Finder {
             if !searched && start.elapsed() >= PATIENCE {
                 searched = true;
                 match self.search().await {
-                    Ok(mine) => return found(&tell, mine),
+                    Ok((mine, 0)) => return found(&tell, mine),
+                    Ok((mine, others)) => {
+                        let container = super::short(&mine.id);
+                        tracing::warn!(container, others, "{SEVERAL}");
+                        let _ = tell.send(Event::Presumed(mine));
+                    }
                     Err(error) => {
                         let error = format!("{error:#}");
                         tracing::warn!(%error, "it is not known which container is ours: it is not protected");
@@ -64,8 +72,9 @@ impl Finder {
         }
     }
 
-    /// The only container of the label that was created since, and is nobody else's.
-    async fn search(&mut self) -> Result<Mine> {
+    /// The first container of the label that was created since, and is nobody else's; also how many others there
+    /// are: a newer generation may have been started within our patience.
+    async fn search(&mut self) -> Result<(Mine, usize)> {
         let created = self.newer.created_since(self.since).await;
         let created = created.context("no id came in MOTAREI_CIDFILE, and the engine cannot be asked")?;
         let mut free = Vec::new();
@@ -74,12 +83,10 @@ impl Finder {
                 free.push(Mine { id, _claim: Some(claim) });
             }
         }
-        match (free.pop(), free.len()) {
-            (Some(mine), 0) => Ok(mine),
-            (None, _) => bail!("no id came in MOTAREI_CIDFILE, and no container has come with the label"),
-            (Some(_), others) => {
-                bail!("no id came in MOTAREI_CIDFILE, and {} containers have come with the label", others + 1)
-            }
+        let others = free.len().saturating_sub(1);
+        match free.into_iter().next() {
+            Some(mine) => Ok((mine, others)),
+            None => bail!("no id came in MOTAREI_CIDFILE, and no container has come with the label"),
         }
     }
 }
@@ -100,6 +107,26 @@ fn read(path: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::discovery::tests::FakeEngine;
+
+    #[tokio::test]
+    async fn of_several_that_have_come_the_first_is_presumed() {
+        let engine = FakeEngine::start(&["b", "a"]);
+        let directory = engine.directory.path();
+        let host = format!("unix://{}/s", directory.display());
+        let mut finder = Finder {
+            cidfile: directory.join("cid"),
+            certain: false,
+            since: SystemTime::UNIX_EPOCH,
+            state: StateDir::at(directory.join("state")).unwrap(),
+            newer: Newer::new(&["app=web".parse().unwrap()], Some(&host)),
+        };
+        let (mine, others) = finder.search().await.unwrap();
+        assert_eq!((mine.id.as_str(), others), ("a", 1));
+        let (theirs, others) = finder.search().await.unwrap();
+        assert_eq!((theirs.id.as_str(), others), ("b", 0), "what is claimed is nobody else's");
+        assert!(finder.search().await.is_err());
+    }
 
     #[test]
     fn an_id_is_read_when_it_is_whole() {

@@ -61,6 +61,8 @@ pub(crate) struct Lifecycle {
 enum Mine {
     NotYet,
     Known,
+    /// The likeliest one: good enough to see what is newer, but the command is told and not that container.
+    Presumed,
     /// It will not be: there is no protection then.
     Unknowable,
 }
@@ -119,6 +121,11 @@ impl Lifecycle {
         }
     }
 
+    /// There is only a likeliest one.
+    pub(crate) fn presumed(&mut self) {
+        self.mine = Mine::Presumed;
+    }
+
     /// It cannot be found out.
     pub(crate) fn lost(&mut self) -> Deed {
         self.mine = Mine::Unknowable;
@@ -145,7 +152,7 @@ impl Lifecycle {
 
     /// Whether it matters what newer ones do.
     pub(crate) fn is_watching(&self) -> bool {
-        self.mine == Mine::Known && matches!(self.phase, Phase::Retiring { .. })
+        matches!(self.mine, Mine::Known | Mine::Presumed) && matches!(self.phase, Phase::Retiring { .. })
     }
 
     /// Whether the end of the command is what was wanted.

@@ -51,7 +51,7 @@ impl Newer {
         Self { labels: labels.to_vec(), address, engine: None, ready: None }
     }
 
-    /// The ids of the containers of the label that were created at or after `since`.
+    /// The ids of the containers of the label that were created at or after `since`, the oldest first.
     ///
     /// # Errors
     /// If the engine cannot be asked.
@@ -59,7 +59,10 @@ impl Newer {
         let since = since.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
         let created =
             |of: &Running| u128::try_from(of.container.created).is_ok_and(|created| created >= since);
-        Ok(self.running().await?.into_iter().filter(created).map(|of| of.container.id).collect())
+        let mut running = self.running().await?;
+        running.retain(created);
+        running.sort_by_key(|of| (of.container.created, of.container.id.clone()));
+        Ok(running.into_iter().map(|of| of.container.id).collect())
     }
 
     /// Whether one that is newer than `id` is ready; `drain` is what our connections get unless a label says

@@ -38,7 +38,7 @@ impl StateDir {
         Ok(dir)
     }
 
-    fn at(path: PathBuf) -> Result<Self> {
+    pub(super) fn at(path: PathBuf) -> Result<Self> {
         let shown = || path.display().to_string();
         match DirBuilder::new().mode(0o700).create(&path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {

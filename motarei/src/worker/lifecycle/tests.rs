@@ -6,6 +6,7 @@ use crate::worker::sight::{self, Ours, Succession};
 enum Step {
     Told(Told),
     Found,
+    Presumed,
     Lost,
     /// Nothing newer serves.
     Alone,
@@ -13,7 +14,7 @@ enum Step {
     Succeeded(Option<usize>),
 }
 
-use Step::{Alone, Found, Lost, Succeeded, Told as Tell};
+use Step::{Alone, Found, Lost, Presumed, Succeeded, Told as Tell};
 use Told::{Pass, Retire};
 
 const STOP: Told = Told::Stop(Signal::TERM);
@@ -24,6 +25,10 @@ fn tell(lifecycle: &mut Lifecycle, step: &Step, now: Instant) -> Deed {
     match step {
         Tell(told) => lifecycle.told(*told, now),
         Found => lifecycle.found(),
+        Presumed => {
+            lifecycle.presumed();
+            Deed::Nothing
+        }
         Lost => lifecycle.lost(),
         Alone => lifecycle.saw(&Sight::Alone(alone()), now),
         Succeeded(connections) => {
@@ -61,7 +66,12 @@ const TERM: Deed = Deed::Pass(Signal::TERM);
 
 #[test]
 fn the_old_one_serves_until_a_newer_one_does() {
-    let table: [Case<'_>; 9] = [
+    let table: [Case<'_>; 10] = [
+        (
+            "presumed only",
+            &[(0, Tell(Retire)), (1, Presumed), (2, Alone), (3, Succeeded(Some(0))), (5, Succeeded(Some(0)))],
+            &[(5, TERM)],
+        ),
         ("nothing newer", &[(0, Found), (1, Tell(Retire)), (2, Alone), (9999, Alone)], &[]),
         (
             "idle",
