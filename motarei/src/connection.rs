@@ -147,7 +147,7 @@ async fn carry(
         }
     };
     let Some(idle) = front.app.old_idle_close else {
-        return until(relay::copy(client, backend, &cut), ends, &cut).await;
+        return until(relay::copy(client, backend, &relay::Meter::default(), &cut), ends, &cut).await;
     };
     let (client, activity) = Watched::new(client);
     let pinned = watch_pinned(front.kept.routes.clone(), place, candidate, activity, idle);
@@ -157,7 +157,7 @@ async fn carry(
             () = pinned => "idle, and it pinned an old container",
         }
     };
-    until(relay::copy(client, backend, &cut), ends, &cut).await
+    until(relay::copy(client, backend, &relay::Meter::default(), &cut), ends, &cut).await
 }
 
 async fn until(

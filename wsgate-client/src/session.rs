@@ -26,6 +26,7 @@ pub(crate) async fn serve(config: &Config, gateway: &Endpoint, mut local: Socket
                 control_timeout: CONTROL,
                 limits: tunnel::Limits::default(),
                 stop: stop.now.clone(),
+                meter: relay::Meter::default(),
                 tap: None,
             };
             log(&carry(local, wire, settings).await);
@@ -43,6 +44,7 @@ pub(crate) async fn carry_one(config: &Config, gateway: &Endpoint, local: impl L
         control_timeout: CONTROL,
         limits: tunnel::Limits::default(),
         stop: stop.now.clone(),
+        meter: relay::Meter::default(),
         tap: None,
     };
     let ended = carry(local, wire, settings).await;

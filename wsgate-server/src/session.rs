@@ -204,6 +204,7 @@ async fn carry(gate: Arc<Gate>, about: About, on_upgrade: OnUpgrade, socket: Soc
         control_timeout: gate.config.write_timeout.unwrap_or(CONTROL_TIMEOUT),
         limits: gate.config.edge.limits,
         stop: gate.stop.now.clone(),
+        meter: relay::Meter::default(),
         tap: gate.config.dump.tap(about.seq),
     };
     let ended = tunnel::carry(socket, wire, settings).await;

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Ended, Leg, Side, Why};
+use crate::{Ended, Leg, Meter, Side, Why};
 use flow::{Broken, Flow};
 use pool::Pool;
 
@@ -35,23 +35,25 @@ const TURNS: usize = 32;
 /// An end of file in one direction shuts down the other side's write half and nothing else (half-close).
 /// A failure of either side, and `stop`, reset both: a truncated stream must not look complete. While
 /// nothing moves neither a buffer nor a pipe is held; while data moves, at most a buffer of 256 KiB or a
-/// pipe of 1 MiB a direction.
+/// pipe of 1 MiB a direction. What is carried is added to `meter` as it is written.
 ///
 /// Bulk data between two legs that are [sockets](Leg::socket) goes through the pipe by splice(2), and is
 /// not seen by us. Splicing to a socket that takes no more raises SIGPIPE, which Rust programs ignore
 /// unless they ask for it.
-pub async fn copy(client: impl Leg, backend: impl Leg, stop: &CancellationToken) -> Ended {
-    copy_with(client, backend, stop, pool::of_process()).await
+pub async fn copy(client: impl Leg, backend: impl Leg, meter: &Meter, stop: &CancellationToken) -> Ended {
+    copy_with(client, backend, meter, stop, pool::of_process()).await
 }
 
 async fn copy_with(
     client: impl Leg,
     backend: impl Leg,
+    meter: &Meter,
     stop: &CancellationToken,
     pool: &'static Pool,
 ) -> Ended {
     let begun = Instant::now();
-    let mut both = Both { client, backend, up: Flow::new(pool), down: Flow::new(pool), look: None };
+    let (up, down) = (Flow::new(pool, meter.count_up()), Flow::new(pool, meter.count_down()));
+    let mut both = Both { client, backend, up, down, look: None };
     let (by, why) = {
         let mut stopped = pin!(stop.cancelled());
         poll_fn(|cx| match stopped.as_mut().poll(cx) {
@@ -64,7 +66,7 @@ async fn copy_with(
         both.client.reset_on_drop();
         both.backend.reset_on_drop();
     }
-    Ended { up: both.up.moved, down: both.down.moved, by, why, lasted: begun.elapsed() }
+    Ended { up: both.up.moved.own(), down: both.down.moved.own(), by, why, lasted: begun.elapsed() }
 }
 
 /// The two directions, and what they carry between.

@@ -9,7 +9,7 @@
 //! In: two byte streams ([`Leg`]s). Out: [`Ended`]. The crate knows nothing of who may connect to whom,
 //! and nothing of HTTP. Modules in reading order: [`Socket`] and [`Leg`] (what is carried between),
 //! [`Address`] and [`dial`](dial()) (how the far one is reached), [`Buffer`] (the memory that a busy
-//! direction borrows), [`copy`](copy()) and [`Ended`]; and [`proxy`], the header in which a proxy tells
+//! direction borrows), [`copy`](copy()), [`Ended`] and [`Meter`]; and [`proxy`], the header in which a proxy tells
 //! who connected to it.
 
 mod address;
@@ -17,6 +17,7 @@ mod buffer;
 mod copy;
 mod dial;
 mod ended;
+mod meter;
 pub mod proxy;
 mod socket;
 
@@ -25,4 +26,5 @@ pub use buffer::{Buffer, Size};
 pub use copy::copy;
 pub use dial::{DialError, dial};
 pub use ended::{Ended, Side, Why};
+pub use meter::{Meter, Moved};
 pub use socket::{Leg, Socket};

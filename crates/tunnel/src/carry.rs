@@ -83,12 +83,17 @@ struct Tunnel<L, W> {
 impl<L: Leg, W: Leg> Tunnel<L, W> {
     fn new(local: L, wire: Wire<W>, settings: Settings) -> Self {
         let now = Instant::now();
+        let (up, down) = (settings.meter.count_up(), settings.meter.count_down());
+        let (sent, received) = match wire.role {
+            Role::Client => (up, down),
+            Role::Server => (down, up),
+        };
         Self {
             local,
             wire: wire.stream,
             role: wire.role,
-            outgoing: Outgoing::new(wire.role, now),
-            incoming: Incoming::new(wire.role, wire.early, now),
+            outgoing: Outgoing::new(wire.role, sent, now),
+            incoming: Incoming::new(wire.role, wire.early, received, now),
             ending: None,
             control_timeout: settings.control_timeout,
             limits: settings.limits,
@@ -279,9 +284,10 @@ impl<L: Leg, W: Leg> Tunnel<L, W> {
         if !why.is_orderly() && !answered {
             self.wire.reset_on_drop();
         }
+        let (sent, received) = (self.outgoing.moved.own(), self.incoming.moved.own());
         let (up, down) = match self.role {
-            Role::Client => (self.outgoing.moved, self.incoming.moved),
-            Role::Server => (self.incoming.moved, self.outgoing.moved),
+            Role::Client => (sent, received),
+            Role::Server => (received, sent),
         };
         Ended { up, down, by, why, lasted }
     }

@@ -60,6 +60,7 @@ async fn much_data_flows_under_tls() {
         control_timeout: std::time::Duration::from_secs(5),
         limits: tunnel::Limits::default(),
         stop: client.stop.now.clone(),
+        meter: relay::Meter::default(),
         tap: None,
     };
     let sent: Vec<u8> = (0..8_000_000u32).map(|n| (n % 251) as u8).collect();

@@ -10,7 +10,7 @@ use tokio::io::ReadBuf;
 use super::burst::Burst;
 use super::pipe::{CAPACITY, is_refusal};
 use super::pool::{Lent, Pool};
-use crate::{Buffer, Leg, Size, Socket, Why};
+use crate::{Buffer, Leg, Moved, Size, Socket, Why};
 
 /// What a step found broken.
 pub(super) enum Broken {
@@ -46,7 +46,7 @@ pub(super) struct Flow {
     /// Held only with bytes in it; they come after those in the buffer.
     pipe: Option<Lent>,
     /// Payload bytes that the sink took.
-    pub(super) moved: u64,
+    pub(super) moved: Moved,
     /// How a write failed: the sink takes no more.
     pub(super) sink_error: Option<ErrorKind>,
     /// When the source's end of file came.
@@ -54,8 +54,8 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    /// A direction that splices with pipes of `pool`.
-    pub(super) fn new(pool: &'static Pool) -> Self {
+    /// A direction that splices with pipes of `pool`, and is counted by `moved`.
+    pub(super) fn new(pool: &'static Pool, moved: Moved) -> Self {
         Self {
             state: State::default(),
             buffer: None,
@@ -65,7 +65,7 @@ impl Flow {
             burst: Burst::new(),
             pool,
             pipe: None,
-            moved: 0,
+            moved,
             sink_error: None,
             ended_at: None,
         }
@@ -164,7 +164,7 @@ impl Flow {
         let Some(buffer) = &self.buffer else { return Poll::Ready(None) };
         match ready!(Pin::new(sink).poll_write(cx, &buffer[self.start..self.end])) {
             Ok(n) if n > 0 => {
-                self.moved += n as u64;
+                self.moved.add(n);
                 self.start += n;
                 if self.start == self.end {
                     self.buffer = None;
@@ -198,7 +198,7 @@ impl Flow {
         let Some(pipe) = &mut self.pipe else { return Poll::Ready(None) };
         match ready!(pipe.poll_drain(cx, sink)) {
             Ok(n) if n > 0 => {
-                self.moved += n as u64;
+                self.moved.add(n);
                 self.pipe.take_if(|pipe| pipe.is_empty());
                 Poll::Ready(None)
             }

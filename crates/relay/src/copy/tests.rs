@@ -28,8 +28,9 @@ async fn relayed() -> Relayed {
     let (backend, dialled) = tcp_pair().await;
     let stop = CancellationToken::new();
     let token = stop.clone();
-    let ended =
-        tokio::spawn(async move { copy(Socket::from(accepted), Socket::from(dialled), &token).await });
+    let ended = tokio::spawn(async move {
+        copy(Socket::from(accepted), Socket::from(dialled), &Meter::default(), &token).await
+    });
     Relayed { client, backend, ended, stop }
 }
 
@@ -157,7 +158,9 @@ async fn unix_sockets_are_carried_too() {
     let (mut client, accepted) = UnixStream::pair().unwrap();
     let (mut backend, dialled) = UnixStream::pair().unwrap();
     let stop = CancellationToken::new();
-    let relay = tokio::spawn(async move { copy(Socket::from(accepted), Socket::from(dialled), &stop).await });
+    let relay = tokio::spawn(async move {
+        copy(Socket::from(accepted), Socket::from(dialled), &Meter::default(), &stop).await
+    });
     client.write_all(b"ping").await.unwrap();
     client.shutdown().await.unwrap();
     let mut got = String::new();
@@ -219,8 +222,8 @@ async fn a_reset_that_a_write_was_told_of_is_no_end_of_file() {
         let relay = tokio::spawn(async move {
             let stop = CancellationToken::new();
             match client_resets {
-                true => copy(Reset::default(), Socket::from(near), &stop).await,
-                false => copy(Socket::from(near), Reset::default(), &stop).await,
+                true => copy(Reset::default(), Socket::from(near), &Meter::default(), &stop).await,
+                false => copy(Socket::from(near), Reset::default(), &Meter::default(), &stop).await,
             }
         });
         other.write_all(b"x").await.unwrap();

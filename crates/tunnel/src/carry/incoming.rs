@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use relay::{Buffer, Leg, Size};
+use relay::{Buffer, Leg, Moved, Size};
 use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
@@ -45,7 +45,7 @@ pub(super) struct Incoming {
     /// How a write failed: the local socket takes no more.
     sink_error: Option<ErrorKind>,
     /// Payload bytes written to the local socket.
-    pub(super) moved: u64,
+    pub(super) moved: Moved,
     /// When payload last came or was written.
     pub(super) last_moved: Instant,
     /// When anything last came.
@@ -53,7 +53,7 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    pub(super) fn new(role: Role, early: Vec<u8>, now: Instant) -> Self {
+    pub(super) fn new(role: Role, early: Vec<u8>, moved: Moved, now: Instant) -> Self {
         Self {
             decoder: Decoder::new(role),
             early: early.into(),
@@ -66,7 +66,7 @@ impl Incoming {
             end: None,
             discarding: false,
             sink_error: None,
-            moved: 0,
+            moved,
             last_moved: now,
             last_received: now,
         }
@@ -158,7 +158,7 @@ impl Incoming {
         };
         match written {
             Ok(n) if n > 0 => {
-                self.moved += n as u64;
+                self.moved.add(n);
                 self.last_moved = now;
                 self.advance(n);
             }
@@ -236,7 +236,7 @@ mod tests {
         let ((wire, _peer), (local, _app)) = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
         let (mut wire, mut local) = (Socket::from(wire), Socket::from(local));
         let now = Instant::now();
-        let mut incoming = Incoming::new(Role::Client, [0x82, 0].repeat(30_000), now);
+        let mut incoming = Incoming::new(Role::Client, [0x82, 0].repeat(30_000), Moved::default(), now);
         let mut cx = Context::from_waker(std::task::Waker::noop());
         while incoming.step(&mut cx, &mut wire, &mut local, now, |_| {}).is_ready() {}
         assert_eq!((incoming.peer_end(), incoming.early.capacity()), (None, 0));

@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use relay::{Buffer, Leg, Size, Why};
+use relay::{Buffer, Leg, Moved, Size, Why};
 use tokio::io::ReadBuf;
 use tokio::time::Instant;
 
@@ -30,7 +30,7 @@ pub(super) struct Outgoing {
     /// How a write failed: the WebSocket takes no more. What the peer sent is still to be read.
     broken: Option<io::ErrorKind>,
     /// Payload bytes written.
-    pub(super) moved: u64,
+    pub(super) moved: Moved,
     /// When payload was last written.
     pub(super) last_moved: Instant,
 }
@@ -52,7 +52,7 @@ struct Owed {
 }
 
 impl Outgoing {
-    pub(super) fn new(role: Role, now: Instant) -> Self {
+    pub(super) fn new(role: Role, moved: Moved, now: Instant) -> Self {
         Self {
             role,
             source: Source::Open,
@@ -67,7 +67,7 @@ impl Outgoing {
             close_sent_at: None,
             unflushed: false,
             broken: None,
-            moved: 0,
+            moved,
             last_moved: now,
         }
     }
@@ -137,7 +137,7 @@ impl Outgoing {
         let result = written.and_then(nonzero).map(|n| {
             let payload_from = self.at.max(HEAD_ROOM);
             self.at += n;
-            self.moved += self.at.saturating_sub(payload_from) as u64;
+            self.moved.add(self.at.saturating_sub(payload_from));
             self.last_moved = now;
             self.unflushed = true;
             if self.at == self.end {

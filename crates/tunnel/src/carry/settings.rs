@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use relay::Side;
+use relay::{Meter, Side};
 use tokio_util::sync::CancellationToken;
 
 use crate::frame::Role;
@@ -25,6 +25,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Ends the tunnel at once: Close 1001 to the peer, a reset to the local socket.
     pub stop: CancellationToken,
+    /// Counts the payload while it is carried.
+    pub meter: Meter,
     /// Sees the payload (`--dump-tcp`).
     pub tap: Option<Box<dyn Tap>>,
 }

@@ -508,6 +508,7 @@ fn settings() -> Settings {
         control_timeout: Duration::from_secs(10),
         limits: Limits::default(),
         stop: CancellationToken::new(),
+        meter: relay::Meter::default(),
         tap: None,
     }
 }

@@ -24,7 +24,9 @@ fn pool_of(most: usize, make: fn() -> io::Result<Pipe>) -> &'static Pool {
 }
 
 fn start<C, B>(far: (C, B), near: (Socket, Socket), pool: &'static Pool) -> Bulk<C, B> {
-    let ended = tokio::spawn(async move { copy_with(near.0, near.1, &CancellationToken::new(), pool).await });
+    let ended = tokio::spawn(async move {
+        copy_with(near.0, near.1, &Meter::default(), &CancellationToken::new(), pool).await
+    });
     Bulk { client: far.0, backend: far.1, pool, ended }
 }
 
