@@ -8,12 +8,13 @@ use e2e::programs::{cargo, output_of, workspace};
 use serde_json::Value;
 
 /// The graph drawn in architecture.md: a crate, and those of ours that it may depend on.
-const MAY_KNOW: [(&str, &[&str]); 12] = [
-    ("wsgate-server", &["tunnel", "relay", "token", "https", "daemon"]),
-    ("wsgate-client", &["tunnel", "relay", "token", "https", "daemon"]),
-    ("motarei", &["relay", "daemon"]),
-    ("deteco", &["token", "https", "daemon"]),
-    ("sabo", &["daemon"]),
+const MAY_KNOW: [(&str, &[&str]); 13] = [
+    ("wsgate-server", &["tunnel", "relay", "token", "https", "monitor", "daemon"]),
+    ("wsgate-client", &["tunnel", "relay", "token", "https", "monitor", "daemon"]),
+    ("motarei", &["relay", "monitor", "daemon"]),
+    ("deteco", &["token", "https", "monitor", "daemon"]),
+    ("sabo", &["monitor", "daemon"]),
+    ("monitor", &["daemon"]),
     ("tunnel", &["relay"]),
     ("https", &["token"]),
     ("relay", &[]),

@@ -1,0 +1,195 @@
+//! All that a program declared, and what it is now.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use prometheus_client::registry;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use crate::declare::Program;
+use crate::gauge::{Gauge, Reading};
+use crate::graph::{Graph, Line, Unit, Views};
+use crate::process::Process;
+use crate::window::{HOUR, MINUTE, Window};
+
+/// Between two ticks.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How many values of a headline are kept: a minute's.
+const HISTORY: usize = 60;
+
+/// A program's metrics, the windows over them, and the graphs. Shared behind an `Arc`.
+pub struct Registry {
+    /// Whose they are.
+    pub program: Program,
+    /// When they were declared, which is the process's start.
+    pub started: SystemTime,
+    /// The program's, and the process's.
+    pub(crate) exposed: [registry::Registry; 2],
+    pub(crate) graphs: Vec<Graph>,
+    collection: Gauge,
+    open_descriptors: Reading,
+    windows: Mutex<Windows>,
+    is_ticking: AtomicBool,
+}
+
+#[derive(Default)]
+struct Windows {
+    minute: Window,
+    hour: Window,
+    /// Of each line of the default set, the oldest value first.
+    history: Vec<VecDeque<Option<f64>>>,
+}
+
+/// Which lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Set {
+    /// Those that are billed unless somebody asks for more.
+    Default,
+    /// All.
+    All,
+}
+
+/// A line of the default set now.
+pub(crate) struct Headline<'a> {
+    pub(crate) graph: &'a Graph,
+    pub(crate) line: &'a Line,
+    pub(crate) value: Option<f64>,
+    pub(crate) history: Vec<Option<f64>>,
+}
+
+impl Registry {
+    pub(crate) fn new(
+        program: Program,
+        exposed: [registry::Registry; 2],
+        mut graphs: Vec<Graph>,
+        process: Process,
+    ) -> Self {
+        graphs.extend(process.graphs);
+        let mut windows = Windows::default();
+        for line in graphs.iter_mut().flat_map(|graph| &mut graph.lines) {
+            line.follow(&mut windows.minute, &mut windows.hour);
+        }
+        let by_default = graphs.iter().flat_map(|graph| &graph.lines).filter(|line| line.by_default);
+        windows.history = by_default.map(|_| VecDeque::with_capacity(HISTORY)).collect();
+        Self {
+            program,
+            started: process.started,
+            exposed,
+            graphs,
+            collection: process.collection,
+            open_descriptors: process.open_descriptors,
+            windows: Mutex::new(windows),
+            is_ticking: AtomicBool::new(false),
+        }
+    }
+
+    /// Ticks until `until`, from a random moment of a second on. Only the first one who asks for it ticks, so
+    /// that several listeners of a process share the windows.
+    pub(crate) async fn tick_until(self: Arc<Self>, until: CancellationToken) {
+        if self.is_ticking.swap(true, Relaxed) {
+            return;
+        }
+        self.tick(Instant::now());
+        let phase = TICK.mul_f64(rand::random::<f64>());
+        let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + phase, TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let ticking = async {
+            loop {
+                ticks.tick().await;
+                self.tick(Instant::now());
+            }
+        };
+        tokio::select! {
+            () = until.cancelled() => {}
+            () = ticking => {}
+        }
+        self.is_ticking.store(false, Relaxed);
+    }
+
+    /// Copies the counts at `now`, once a second. The status listener does it; a test may too.
+    pub fn tick(&self, now: Instant) {
+        let mut windows = self.windows();
+        let Windows { minute, hour, history } = &mut *windows;
+        minute.tick(now, MINUTE);
+        hour.tick(now, HOUR);
+        let views = Views::of(minute, hour, now);
+        for ((_, line), history) in self.headline_lines().zip(history) {
+            if history.len() >= HISTORY {
+                history.pop_front();
+            }
+            history.push_back(line.recent(&views));
+        }
+    }
+
+    /// Each line of the set with all its values at `now`.
+    pub(crate) fn values(
+        &self,
+        set: Set,
+        now: Instant,
+        mut each: impl FnMut(&Graph, &[(crate::name::Part, f64)]),
+    ) {
+        let windows = self.windows();
+        let views = Views::of(&windows.minute, &windows.hour, now);
+        for graph in &self.graphs {
+            for line in graph.lines.iter().filter(|line| line.is_in(set)) {
+                each(graph, &line.values(&views));
+            }
+        }
+    }
+
+    /// The default set at `now`.
+    pub(crate) fn headlines(&self, now: Instant) -> Vec<Headline<'_>> {
+        let windows = self.windows();
+        let views = Views::of(&windows.minute, &windows.hour, now);
+        let lines = self.headline_lines().zip(&windows.history);
+        let headlines = lines.map(|((graph, line), history)| Headline {
+            graph,
+            line,
+            value: line.value(&views, MINUTE),
+            history: history.iter().copied().collect(),
+        });
+        headlines.collect()
+    }
+
+    fn headline_lines(&self) -> impl Iterator<Item = (&Graph, &Line)> {
+        let lines = self.graphs.iter().flat_map(|graph| graph.lines.iter().map(move |line| (graph, line)));
+        lines.filter(|(_, line)| line.by_default)
+    }
+
+    /// What was begun at `start` is a collection, and is done.
+    pub(crate) fn collected(&self, start: Instant) {
+        self.collection.set(i64::try_from(start.elapsed().as_micros()).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn open_descriptors(&self) -> Option<f64> {
+        self.open_descriptors.value()
+    }
+
+    fn windows(&self) -> MutexGuard<'_, Windows> {
+        self.windows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Line {
+    pub(crate) fn is_in(&self, set: Set) -> bool {
+        set == Set::All || self.by_default
+    }
+}
+
+impl Unit {
+    /// A value as Mackerel takes it.
+    pub(crate) fn print(self, value: f64) -> String {
+        // Six places are more than a graph shows, and 16.666666666666668 is longer than a name.
+        let rounded = (value * 1e6).round() / 1e6;
+        if rounded.is_finite() { rounded.to_string() } else { value.to_string() }
+    }
+}
+
+/// Seconds since 1970.
+pub(crate) fn epoch() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
