@@ -86,3 +86,6 @@ fn older(open: &str) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -194,7 +194,7 @@ impl Line {
                 let (part, rest) = (difference(part)?.total() as f64, difference(rest)?.total() as f64);
                 (part + rest > 0.0).then_some(100.0 * part / (part + rest))?
             }
-            Kind::LastHour(of) => views.hour.last(of.slot()?, HOUR)?.total() as f64,
+            Kind::LastHour(of) => views.hour.last(of.slot()?, HOUR)? as f64,
         };
         Some(value * self.factor).filter(|value| value.is_finite())
     }

@@ -125,8 +125,7 @@ impl fmt::Debug for Histogram {
 
 impl EncodeMetric for Histogram {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
-        // `+Inf`, for which prometheus-client has f64::MAX.
-        let bounds = self.shared.bounds.iter().copied().chain([f64::MAX]);
+        let bounds = self.shared.bounds.iter().copied().chain([f64::INFINITY]);
         let counts = self.counts();
         let total = counts.iter().sum();
         let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();

@@ -187,6 +187,8 @@ pub mod plugin;
 mod process;
 mod registry;
 mod said;
+#[cfg(test)]
+mod sample;
 pub mod status;
 mod window;
 

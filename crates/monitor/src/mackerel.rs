@@ -63,3 +63,6 @@ fn metrics(graph: &Graph, set: Set) -> Vec<Value> {
     });
     drawn.collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -165,6 +165,11 @@ impl Registry {
         self.collection.set(i64::try_from(start.elapsed().as_micros()).unwrap_or(i64::MAX));
     }
 
+    /// How long the last collection took.
+    pub fn collection_took(&self) -> Duration {
+        Duration::from_micros(u64::try_from(self.collection.value()).unwrap_or(0))
+    }
+
     pub(crate) fn open_descriptors(&self) -> Option<f64> {
         self.open_descriptors.value()
     }

@@ -129,12 +129,14 @@ impl View<'_> {
         self.since(from, slot)
     }
 
-    /// What was counted in `slot` in the last hour, or since the start.
-    pub(crate) fn last(&self, slot: &Slot, span: Span) -> Option<Difference> {
+    /// What was counted in `slot` in the last hour, all together. No copy that old means that there was no such
+    /// time: the ring spans an hour, and counts begin at 0.
+    pub(crate) fn last(&self, slot: &Slot, span: Span) -> Option<u64> {
         let old_enough = |copy: &&Copy| self.age(copy) >= span.longest;
-        let copies = &self.window.copies;
-        let from = copies.iter().rev().find(old_enough).or(copies.front())?;
-        self.since(from, slot)
+        match self.window.copies.iter().rev().find(old_enough) {
+            Some(from) => self.since(from, slot).map(|difference| difference.total()),
+            None => Some(self.now.counts[slot.clone()].iter().sum()),
+        }
     }
 
     fn since(&self, from: &Copy, slot: &Slot) -> Option<Difference> {

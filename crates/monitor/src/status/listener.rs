@@ -165,3 +165,6 @@ impl Door {
         let _ = timeout(EXCHANGE, connection).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,7 +52,7 @@ impl Bench {
     }
 
     fn last(&self, second: f64) -> u64 {
-        self.window.view(self.at(second)).last(&self.slot, self.span).unwrap().total()
+        self.window.view(self.at(second)).last(&self.slot, self.span).unwrap()
     }
 }
 
