@@ -113,7 +113,7 @@ impl Answer {
         ];
         let headers = response.headers_mut();
         headers.extend(fixed.map(|(name, value)| (name, HeaderValue::from_static(value))));
-        headers.insert(header::CONTENT_SECURITY_POLICY, page::POLICY.clone());
+        headers.insert(header::CONTENT_SECURITY_POLICY, page::policy());
         response
     }
 }
