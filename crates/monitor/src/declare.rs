@@ -135,15 +135,24 @@ impl Declare {
         self.graphs.push(Graph { name, label, unit, lines });
     }
 
-    /// The registry of all that was declared.
+    /// The registry of all that was declared, with what every process has.
     pub fn done(mut self) -> Registry {
+        let mut all = registry::Registry::default();
+        let process = process::declare(&mut self, &mut all);
+        self.finish(all, process)
+    }
+
+    /// The same without the process's: for a plugin that reads what others left behind, and is no daemon.
+    pub fn done_without_process(self) -> Registry {
+        self.finish(registry::Registry::default(), process::none())
+    }
+
+    fn finish(mut self, process_wide: registry::Registry, process: process::Process) -> Registry {
         let by_default = self.graphs.iter().flat_map(|graph| &graph.lines).filter(|line| line.by_default);
         let count = by_default.map(|line| line.drawn().len()).sum::<usize>();
         debug_assert!(count <= MOST_BY_DEFAULT, "{count} lines are in the default set");
         self.info("build", "What is running", &[("version", self.program.version)]);
-        let mut all = registry::Registry::default();
-        let process = process::declare(&mut self, &mut all);
-        Registry::new(self.program, [self.own, all], self.graphs, process)
+        Registry::new(self.program, [self.own, process_wide], self.graphs, process)
     }
 
     /// Registers what has a value for everybody who asks.

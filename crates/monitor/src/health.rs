@@ -35,12 +35,16 @@ Examples, in mackerel-agent.conf:
 Exit status: 0 OK; 1 WARNING: it works, and somebody should look; 2 CRITICAL: it is not ready, or nobody listens
 there; 3 UNKNOWN: no answer in time, or none of such a program.";
 
-/// What the check has found, by exit status.
+/// What a check has found; its number is the exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Level {
+pub enum Level {
+    /// All is well; the text must be the same then, since the agent sends each that differs.
     Ok = 0,
+    /// It works, and somebody should look.
     Warning = 1,
+    /// It does not do what it should.
     Critical = 2,
+    /// It could not be found out.
     Unknown = 3,
 }
 
@@ -52,7 +56,12 @@ pub fn health(args: &HealthArgs, program: Program) -> Said {
         Err(failure @ Failure::Nobody(_)) => (Level::Critical, format!("{address}: {failure}")),
         Err(failure) => (Level::Unknown, format!("{address}: {failure}")),
     };
-    Said { text: line(program, level, &text), complaints: Vec::new(), status: level as u8 }
+    verdict(program, level, &text)
+}
+
+/// What a check prints, and its exit status: for one that does not ask a daemon.
+pub fn verdict(program: Program, level: Level, text: &str) -> Said {
+    Said { text: line(program, level, text), complaints: Vec::new(), status: level as u8 }
 }
 
 /// Of a document: the worst thing, and all of that kind.

@@ -166,6 +166,9 @@
 //! }
 //! ```
 //!
+//! A program that is no daemon declares readings, ends with [`Declare::done_without_process`], and prints by
+//! [`plugin::offline`] and [`health::verdict`].
+//!
 //! # Pushing instead of being asked
 //!
 //! An OTLP exporter would read the same registry: counters are monotonic cumulative sums that started at

@@ -61,6 +61,16 @@ pub(crate) fn declare(program: &mut Declare, registry: &mut registry::Registry) 
     Process { graphs: graphs(&cpu, &used, &resident), collection, open_descriptors: open, started }
 }
 
+/// Nothing.
+pub(crate) fn none() -> Process {
+    Process {
+        graphs: Vec::new(),
+        collection: Gauge::default(),
+        open_descriptors: Reading::default(),
+        started: SystemTime::now(),
+    }
+}
+
 type Source = Box<dyn Fn() -> Option<f64> + Send + Sync>;
 
 /// All three are in the default set.

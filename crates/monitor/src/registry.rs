@@ -1,7 +1,6 @@
 //! All that a program declared, and what it is now.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -33,7 +32,6 @@ pub struct Registry {
     collection: Gauge,
     open_descriptors: Reading,
     windows: Mutex<Windows>,
-    is_ticking: AtomicBool,
 }
 
 #[derive(Default)]
@@ -83,16 +81,12 @@ impl Registry {
             collection: process.collection,
             open_descriptors: process.open_descriptors,
             windows: Mutex::new(windows),
-            is_ticking: AtomicBool::new(false),
         }
     }
 
-    /// Ticks until `until`, from a random moment of a second on. Only the first one who asks for it ticks, so
-    /// that several listeners of a process share the windows.
+    /// Ticks until `until`, from a random moment of a second on. Several listeners of a process share the windows:
+    /// who ticks too early changes nothing, and who ticks last goes on.
     pub(crate) async fn tick_until(self: Arc<Self>, until: CancellationToken) {
-        if self.is_ticking.swap(true, Relaxed) {
-            return;
-        }
         self.tick(Instant::now());
         let phase = TICK.mul_f64(rand::random::<f64>());
         let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + phase, TICK);
@@ -107,14 +101,15 @@ impl Registry {
             () = until.cancelled() => {}
             () = ticking => {}
         }
-        self.is_ticking.store(false, Relaxed);
     }
 
     /// Copies the counts at `now`, once a second. The status listener does it; a test may too.
     pub fn tick(&self, now: Instant) {
         let mut windows = self.windows();
         let Windows { minute, hour, history } = &mut *windows;
-        minute.tick(now, MINUTE);
+        if !minute.tick(now, MINUTE) {
+            return;
+        }
         hour.tick(now, HOUR);
         let views = Views::of(minute, hour, now);
         for ((_, line), history) in self.headline_lines().zip(history) {
@@ -197,4 +192,54 @@ impl Unit {
 /// Seconds since 1970.
 pub(crate) fn epoch() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::Sample;
+
+    #[test]
+    fn two_who_tick_are_like_one() {
+        let sample = Sample::new();
+        let start = Instant::now();
+        for second in 0..100 {
+            sample.opened.add(10);
+            let at = start + Duration::from_secs(second);
+            sample.registry.tick(at);
+            sample.registry.tick(at + Duration::from_millis(300));
+        }
+        let now = start + Duration::from_secs(100);
+        let headlines = sample.registry.headlines(now);
+        let opened = headlines.iter().find(|headline| headline.line.name == "opened").unwrap();
+        assert_eq!(opened.value, Some(10.0 * 60.0 / 61.0), "the last ten come with the next tick");
+        assert_eq!(opened.history.len(), HISTORY);
+        assert!(opened.history.iter().all(|value| *value == Some(10.0)), "{:?}", opened.history);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_ticks_by_itself_until_it_is_told_to_end() {
+        let sample = Sample::new();
+        let (registry, until) = (Arc::new(sample.registry), CancellationToken::new());
+        let ticking = tokio::spawn(registry.clone().tick_until(until.clone()));
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert!(!registry.headlines(Instant::now())[0].history.is_empty());
+        until.cancel();
+        ticking.await.unwrap();
+    }
+
+    #[test]
+    fn the_cpu_is_of_one_core() {
+        let sample = Sample::new();
+        let start = Instant::now();
+        sample.tick(start, 2, |_| {
+            let busy = Instant::now();
+            while busy.elapsed() < Duration::from_millis(50) {}
+        });
+        // 50 ms or more between two ticks that are a second apart, by the test's clock.
+        let headlines = sample.registry.headlines(start + Duration::from_secs(2));
+        let cpu = headlines.iter().find(|headline| headline.line.name == "cpu").unwrap();
+        let percent = cpu.history.last().copied().flatten().unwrap();
+        assert!((1.0..10_000.0).contains(&percent), "{percent}");
+    }
 }

@@ -28,9 +28,13 @@ pub(crate) struct Span {
     pub(crate) least: Duration,
 }
 
-/// The last 60 s, from 30 s on; a tick may be late by half a second or by more.
-pub(crate) const MINUTE: Span =
-    Span { step: Duration::ZERO, longest: Duration::from_millis(61_500), least: Duration::from_secs(30) };
+/// The last 60 s, from 30 s on; a tick may be late by half a second or by more, and one that comes sooner after
+/// another is none.
+pub(crate) const MINUTE: Span = Span {
+    step: Duration::from_millis(500),
+    longest: Duration::from_millis(61_500),
+    least: Duration::from_secs(30),
+};
 
 /// What just happened, for the page.
 pub(crate) const RECENT: Span =
@@ -76,17 +80,18 @@ impl Window {
         from..self.width
     }
 
-    /// Takes a copy, if it is time for one.
-    pub(crate) fn tick(&mut self, now: Instant, span: Span) {
+    /// Takes a copy, if it is time for one; whether it was.
+    pub(crate) fn tick(&mut self, now: Instant, span: Span) -> bool {
         let due = |last: &Copy| now.saturating_duration_since(last.at) >= span.step;
         if !self.copies.back().is_none_or(due) {
-            return;
+            return false;
         }
         let spare = if self.copies.len() >= COPIES { self.copies.pop_front() } else { None };
         let mut copy = spare.unwrap_or_else(|| self.empty(now));
         copy.at = now;
         self.read(&mut copy.counts);
         self.copies.push_back(copy);
+        true
     }
 
     /// The counts at `now`, which are not kept.

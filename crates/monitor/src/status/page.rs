@@ -24,7 +24,7 @@ pub(super) const PAGE: &str = concat!(
 /// What the page may do: its own style and script, and questions to us. The hashes are those of Content Security
 /// Policy Level 3, section 8.4; a test says them when a file has changed.
 const POLICY: &str = "default-src 'none'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; \
-                      frame-ancestors 'none'; style-src 'sha256-03xttie1LiDsJsUMZE+DEklO4OtgdVcU6+DRpAC9VOY='; script-src 'sha256-wlvOmFB3oqU7uWWeAV5J++3LSSv8uVyii0jOGUJZUjg='";
+                      frame-ancestors 'none'; style-src 'sha256-5f3++4V+xNGb2uPp+gV38XYcfx1Hv0qxz6zznklq2UU='; script-src 'sha256-r15AZAArYjnKseKJIQVEt+Rx0CAywUery6pm3U4xBbI='";
 
 /// For Content-Security-Policy.
 pub(super) fn policy() -> HeaderValue {

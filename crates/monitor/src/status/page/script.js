@@ -176,7 +176,7 @@ function state(text, kind) {
 function show(document_) {
   document.title = `${document_.program} – ${document_.ready ? "ready" : document_.reason || "not ready"}`;
   at("program").textContent = document_.program;
-  at("facts").textContent = `${document_.version} · up ${lasting(document_.uptime_seconds)} · pid ${document_.pid}`;
+  at("facts").textContent = `${document_.version} · up ${lasting(document_.uptime_seconds)} · pid ${document_.pid}${document_.uptime_seconds < 30 ? " · rates come after 30 s" : ""}`;
   if (document_.draining) state("draining", "warn");
   else if (!document_.ready) state(`not ready: ${document_.reason || "?"}`, "bad");
   else state("ready", "good");
