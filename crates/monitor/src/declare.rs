@@ -149,8 +149,10 @@ impl Declare {
 
     fn finish(mut self, process_wide: registry::Registry, process: process::Process) -> Registry {
         let by_default = self.graphs.iter().flat_map(|graph| &graph.lines).filter(|line| line.by_default);
-        let count = by_default.map(|line| line.drawn().len()).sum::<usize>();
+        let count: usize = by_default.map(Line::count).sum();
         debug_assert!(count <= MOST_BY_DEFAULT, "{count} lines are in the default set");
+        let ours = |graph: &Graph| process.graphs.iter().any(|other| other.name == graph.name);
+        debug_assert!(!self.graphs.iter().any(ours), "a graph is called as one of the process");
         self.info("build", "What is running", &[("version", self.program.version)]);
         Registry::new(self.program, [self.own, process_wide], self.graphs, process)
     }
@@ -204,6 +206,53 @@ fn is_metric_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Whether declaring this panics.
+    fn is_refused(declaring: impl FnOnce(&mut Declare) + std::panic::UnwindSafe) -> bool {
+        let all = || {
+            let mut declare = Declare::new(Program { name: "x", version: "1" });
+            declaring(&mut declare);
+            declare.done();
+        };
+        std::panic::catch_unwind(all).is_err()
+    }
+
+    #[test]
+    fn what_is_declared_wrong_is_noticed_when_it_is_declared() {
+        assert!(!is_refused(|declare| drop(declare.counter("opened", "Opened"))));
+        assert!(is_refused(|declare| drop(declare.counter("opened_total", "Opened"))));
+        assert!(is_refused(|declare| drop(declare.counter("opened", "Opened."))));
+        assert!(is_refused(|declare| {
+            declare.counter("opened", "Opened");
+            declare.gauge("opened", "Again");
+        }));
+        assert!(is_refused(|declare| declare.graph("a.b", "A", Unit::Float, [])));
+        assert!(is_refused(|declare| declare.graph("memory", "A", Unit::Float, [])));
+        let line = |gauge: &Gauge, name| Line::now(name, "now", gauge).by_default();
+        assert!(is_refused(move |declare| {
+            let gauge = declare.gauge("open", "Open");
+            declare.graph("a", "A", Unit::Float, [line(&gauge, "x/y")]);
+        }));
+    }
+
+    #[test]
+    fn twelve_lines_are_in_the_default_set_at_most() {
+        let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
+        let twelve = move |declare: &mut Declare| {
+            let gauge = declare.gauge("open", "Open");
+            declare.graph("a", "A", Unit::Float, names.map(|name| Line::now(name, "", &gauge).by_default()));
+            gauge
+        };
+        assert!(!is_refused(move |declare| drop(twelve(declare))));
+        assert!(is_refused(move |declare| {
+            let gauge = twelve(declare);
+            declare.graph("b", "B", Unit::Float, [Line::now("m", "", &gauge).by_default()]);
+        }));
+        assert!(is_refused(|declare| {
+            let users = declare.counters("users", "Users", "user", &[]);
+            declare.graph("users", "Users", Unit::Float, [Line::each(&users).by_default()]);
+        }));
+    }
 
     #[test]
     fn names_of_metrics() {

@@ -47,7 +47,9 @@ impl<M: Clone> Family<M> {
         make: impl Fn() -> M + Send + Sync + 'static,
     ) -> Self {
         debug_assert!(values.len() <= MOST_VALUES, "{label} has more than {MOST_VALUES} values");
-        let made = values.iter().map(|value| ((*value).to_owned(), make())).collect();
+        debug_assert!((1..values.len()).all(|at| !values[..at].contains(&values[at])), "{label} has doubles");
+        let told_apart = values.iter().filter(|value| **value != OTHER);
+        let made = told_apart.map(|value| ((*value).to_owned(), make())).collect();
         let (other, closed) = (make(), !values.is_empty());
         let shared = Shared { label, make: Box::new(make), closed, values: RwLock::new(made), other };
         Self { shared: Arc::new(shared) }
@@ -188,7 +190,7 @@ mod tests {
 
     #[test]
     fn declared_values_are_there_from_the_start_and_are_all() {
-        let family: Family<Counter> = Family::new("code", &["200", "404"], Counter::default);
+        let family: Family<Counter> = Family::new("code", &["200", OTHER, "404"], Counter::default);
         family.with("500").inc();
         let all = family.all().into_iter().map(|(value, counter)| (value, counter.value()));
         assert_eq!(all.collect::<Vec<_>>(), [("200".into(), 0), ("404".into(), 0), (OTHER.to_owned(), 1)]);

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::counter::Counter;
-use crate::family::{Each, Family};
+use crate::family::{Each, Family, MOST_VALUES};
 use crate::gauge::Measured;
 use crate::histogram::{Distributed, percentile};
 use crate::name::Part;
@@ -163,6 +163,14 @@ impl Line {
             }
             Kind::Each { .. } => vec![("*".to_owned(), "%1".to_owned())],
             _ => vec![(self.name.to_owned(), self.label.to_owned())],
+        }
+    }
+
+    /// How many metrics it is, at most.
+    pub(crate) fn count(&self) -> usize {
+        match &self.kind {
+            Kind::Each { family, .. } if !family.is_closed() => MOST_VALUES + 1,
+            _ => self.drawn().len(),
         }
     }
 

@@ -27,9 +27,9 @@ pub struct HealthArgs {
 }
 
 const EXAMPLES: &str = "\
-Examples, in mackerel-agent.conf:
-  [plugin.checks.wsgate-server]
-  command = ['wsgate-server', 'health', '--status', 'unix:/run/wsgate/wsgate-server.sock']
+Examples, in mackerel-agent.conf, where PROGRAM is this one:
+  [plugin.checks.PROGRAM]
+  command = ['PROGRAM', 'health', '--status', 'unix:/run/wsgate/PROGRAM.sock']
       prints one line, which is always the same while all is well
 
 Exit status: 0 OK; 1 WARNING: it works, and somebody should look; 2 CRITICAL: it is not ready, or nobody listens

@@ -53,14 +53,14 @@ pub struct MackerelArgs {
 }
 
 const EXAMPLES: &str = "\
-Examples, in mackerel-agent.conf:
+Examples, in mackerel-agent.conf, where PROGRAM is this one:
   [plugin.metrics.wsgate]
-  command = ['wsgate-server', 'mackerel', '--run-dir', '/run/wsgate']
+  command = ['PROGRAM', 'mackerel', '--run-dir', '/run/wsgate']
       one plugin for all programs of this host
-  command = ['wsgate-server', 'mackerel', '--status', '127.0.0.1:9101', '--instance', 'gateway-1']
+  command = ['PROGRAM', 'mackerel', '--status', '127.0.0.1:9101', '--instance', 'gateway-1']
       one daemon, whose graphs are called gateway-1
   [plugin.metadata.wsgate]
-  command = ['wsgate-server', 'mackerel', '--run-dir', '/run/wsgate', '--metadata']
+  command = ['PROGRAM', 'mackerel', '--run-dir', '/run/wsgate', '--metadata']
 
 What has no value yet has no line: rates come after 30 s, percentiles from 20 samples on.
 Environment: with a MACKEREL_AGENT_PLUGIN_META that is not empty it prints the graphs, also of a daemon that is down.

@@ -37,6 +37,7 @@ mod host;
 mod listener;
 mod page;
 
+use std::fmt;
 use std::sync::Arc;
 
 use clap::Args;
@@ -147,5 +148,11 @@ impl Status {
     /// Of a program that drains when `draining` is cancelled.
     pub fn new(registry: Arc<Registry>, report: impl Report, draining: CancellationToken) -> Self {
         Self { registry, report: Box::new(report), draining }
+    }
+}
+
+impl fmt::Debug for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Status").field("registry", &self.registry).finish_non_exhaustive()
     }
 }

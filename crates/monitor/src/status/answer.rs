@@ -62,7 +62,7 @@ fn found<B>(request: &Request<B>, status: &Status) -> Answer {
 
 fn mackerel(query: &Query<'_>, status: &Status) -> Answer {
     let set = if query.is_set("all") { Set::All } else { Set::Default };
-    let instance = query.value("instance");
+    let instance = query.value("instance").filter(|name| !name.is_empty());
     match query.is_set("meta") {
         true => Answer::good(JSON, status.registry.graphs(instance, set).to_string()),
         false => Answer::good(TEXT, status.registry.mackerel(instance, set)),

@@ -58,6 +58,7 @@ async fn every_path_has_its_answer() {
         ),
         ("/mackerel", 200, "text/plain; charset=utf-8", "sample-gate.sessions.open\t0\t"),
         ("/mackerel?instance=x%2F&all=1", 200, "text/plain; charset=utf-8", "x_2F.sessions.open\t0\t"),
+        ("/mackerel?instance=", 200, "text/plain; charset=utf-8", "sample-gate.sessions.open\t0\t"),
         ("/mackerel?meta=1&all=1", 200, "application/json", "sample-gate.refused"),
         ("/status", 200, "application/json", "\"listed\":false"),
         ("/status?sessions=1", 200, "application/json", "\"listed\":true"),
