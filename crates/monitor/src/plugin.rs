@@ -1,7 +1,8 @@
 //! `PROGRAM mackerel`: the plugin of mackerel-agent. It prints what daemons computed, and keeps nothing.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+mod targets;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -10,16 +11,14 @@ use daemon::listen::ListenAddr;
 use serde_json::{Map, Value, json};
 
 use crate::ask::{Asked, Reply, ask};
-use crate::declare::Program;
 use crate::name::Part;
 use crate::registry::{Registry, Set};
 use crate::said::Said;
+pub use targets::default_address;
+use targets::{Target, targets};
 
 /// The variable with which the agent asks for graphs. In normal runs it is set too, and empty.
 const META: &str = "MACKEREL_AGENT_PLUGIN_META";
-
-/// More sockets than this in a directory are not asked.
-const MOST: usize = 64;
 
 /// The flags of `PROGRAM mackerel`.
 #[derive(Clone, Debug, Args)]
@@ -108,81 +107,6 @@ pub fn mackerel(args: &MackerelArgs, registry: &Registry, env: impl Fn(&str) -> 
         true => graphs(&targets, registry, set, args.timeout.0),
         false => lines(&targets, set, args.timeout.0),
     }
-}
-
-/// A daemon, and what its names begin with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Target {
-    address: ListenAddr,
-    instance: String,
-    /// Whether it is one of the caller's program, for all that is known.
-    is_ours: bool,
-}
-
-fn targets(args: &MackerelArgs, program: Program) -> Result<Vec<Target>, Said> {
-    let wrong = |complaint: String| Said { complaints: vec![complaint], status: 2, ..Said::default() };
-    if let Some(directory) = &args.run_dir {
-        return in_directory(directory, program).map_err(|error| Said {
-            status: 1,
-            ..wrong(format!("--run-dir {}: {error}", directory.display()))
-        });
-    }
-    let addresses = match args.status.is_empty() {
-        true => vec![default_address(program)],
-        false => args.status.clone(),
-    };
-    if !args.instance.is_empty() && args.instance.len() != addresses.len() {
-        return Err(wrong("give --instance as often as --status, in the same order".to_owned()));
-    }
-    let named = |(at, address): (usize, ListenAddr)| Target {
-        instance: args.instance.get(at).cloned().unwrap_or_else(|| stem(&address, program)),
-        address,
-        is_ours: true,
-    };
-    let targets: Vec<_> = addresses.into_iter().enumerate().map(named).collect();
-    match twice(&targets) {
-        Some(name) => Err(wrong(format!("two daemons would be called {name}: give each its --instance"))),
-        None => Ok(targets),
-    }
-}
-
-/// Where a program answers if nobody said otherwise.
-pub fn default_address(program: Program) -> ListenAddr {
-    ListenAddr::Unix(format!("/run/wsgate/{}.sock", program.name).into())
-}
-
-fn stem(address: &ListenAddr, program: Program) -> String {
-    let ListenAddr::Unix(path) = address else { return program.name.to_owned() };
-    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    Part::of(&stem.unwrap_or_default()).to_string()
-}
-
-fn twice(targets: &[Target]) -> Option<&str> {
-    let again = |at: usize| targets[..at].iter().any(|before| before.instance == targets[at].instance);
-    (0..targets.len()).find(|at| again(*at)).map(|at| targets[at].instance.as_str())
-}
-
-/// In the order of their names.
-fn in_directory(directory: &Path, program: Program) -> std::io::Result<Vec<Target>> {
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(directory)?.take(MOST * 64) {
-        let path = entry?.path();
-        let is_hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if path.extension().is_some_and(|extension| extension == "sock") && !is_hidden {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    paths.truncate(MOST);
-    let target = |path: PathBuf| {
-        let address = ListenAddr::Unix(path);
-        let instance = stem(&address, program);
-        let is_ours = instance.starts_with(program.name);
-        Target { address, instance, is_ours }
-    };
-    let mut targets: Vec<_> = paths.into_iter().map(target).collect();
-    targets.dedup_by(|a, b| a.instance == b.instance);
-    Ok(targets)
 }
 
 /// Asks all at once, and hands over what each said, in their order.

@@ -1,10 +1,12 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::thread;
 use std::time::Instant;
 
 use clap::Parser;
 
+use super::targets::stem;
 use super::*;
 use crate::sample::{PROGRAM, Sample};
 
