@@ -31,7 +31,7 @@ impl Counter {
     }
 
     /// Adds what `source` says whenever it is read, every second: for a count that is kept anyway, by another
-    /// crate perhaps. It must be cheap, must not wait and must never decrease. Only the first source counts.
+    /// crate perhaps. It must be cheap, must neither wait nor ask the registry, and must never decrease. Only the first source counts.
     pub fn read_from(&self, source: impl Fn() -> u64 + Send + Sync + 'static) {
         let _ = self.source.set(Box::new(source));
     }

@@ -69,7 +69,7 @@ type Source = Box<dyn Fn() -> Option<f64> + Send + Sync>;
 
 impl Reading {
     /// Where it comes from. It is read at every collection, and each second if it is in the default set, so it
-    /// must be cheap and must not wait. None, NaN and infinity are no value. Only the first source counts.
+    /// must be cheap, and must neither wait nor ask the registry. None, NaN and infinity are no value. Only the first source counts.
     pub fn read_from(&self, source: impl Fn() -> Option<f64> + Send + Sync + 'static) {
         let _ = self.0.set(Box::new(source));
     }

@@ -51,7 +51,7 @@ pub enum Level {
 /// Asks and judges.
 pub fn health(args: &HealthArgs, program: Program) -> Said {
     let address = args.status.clone().unwrap_or_else(|| default_address(program));
-    let (level, text) = match ask(&address, "/status", args.timeout.0).reply() {
+    let (level, text) = match ask(&address, "/status?brief=1", args.timeout.0).reply() {
         Ok(reply) => judge(&reply),
         Err(failure @ Failure::Nobody(_)) => (Level::Critical, format!("{address}: {failure}")),
         Err(failure) => (Level::Unknown, format!("{address}: {failure}")),

@@ -27,6 +27,8 @@ pub struct Registry {
     pub program: Program,
     /// When they were declared, which is the process's start.
     pub started: SystemTime,
+    /// The same on the clock that nobody sets.
+    pub(crate) born: Instant,
     /// The program's, and the process's.
     pub(crate) exposed: [registry::Registry; 2],
     pub(crate) graphs: Vec<Graph>,
@@ -77,6 +79,7 @@ impl Registry {
         Self {
             program,
             started: process.started,
+            born: Instant::now(),
             exposed,
             graphs,
             collection: process.collection,

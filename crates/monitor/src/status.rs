@@ -6,7 +6,7 @@
 //! | `/ready` | 200 `ready`, or 503 with one word why not |
 //! | `/metrics` | Prometheus text, or OpenMetrics if `Accept` prefers it |
 //! | `/mackerel` | the plugin's lines; `?all=1` for all, `?instance=NAME` for names that begin so, `?meta=1` for the graphs |
-//! | `/status` | the document below, JSON; `?sessions=1` for what there may be many of |
+//! | `/status` | the document below, JSON; `?sessions=1` for what there may be many of, `?brief=1` for the first part alone, without `now` |
 //! | `/` | a page that shows the same, live |
 //!
 //! The document is an object. These fields are the same in every program; a program adds its own, and one of

@@ -48,6 +48,7 @@ fn found<B>(request: &Request<B>, status: &Status) -> Answer {
             Answer::good(form.content_type(), status.registry.expose(form))
         }
         "/mackerel" => mackerel(&query, status),
+        "/status" if query.is_set("brief") => Answer::good(JSON, status.brief().to_string()),
         "/status" => {
             let document = status.document(Question { sessions: query.is_set("sessions") });
             Answer::good(JSON, document.to_string())

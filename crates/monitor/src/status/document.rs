@@ -1,6 +1,6 @@
 //! The document of `/status`.
 
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
@@ -23,6 +23,7 @@ impl Status {
     /// The document; the program's fields win.
     pub fn document(&self, question: Question) -> Value {
         let mut document = self.common();
+        document.insert("now".to_owned(), self.now());
         match self.report.status(question) {
             Value::Object(own) => document.extend(own),
             Value::Null => {}
@@ -31,9 +32,14 @@ impl Status {
         Value::Object(document)
     }
 
+    /// What does not grow with what the program does: enough for a check.
+    pub(super) fn brief(&self) -> Value {
+        Value::Object(self.common())
+    }
+
     fn common(&self) -> Map<String, Value> {
         let program = self.registry.program;
-        let uptime = SystemTime::now().duration_since(self.registry.started).unwrap_or_default();
+        let uptime = self.registry.born.elapsed();
         let reason = self.unready();
         let limits = self.report.limits();
         let fields = [
@@ -49,7 +55,6 @@ impl Status {
             ("warnings", json!(self.warnings())),
             ("critical", json!(self.report.critical())),
             ("metadata", Value::Object(self.metadata())),
-            ("now", self.now()),
         ];
         fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }

@@ -62,6 +62,7 @@ async fn every_path_has_its_answer() {
         ("/mackerel?meta=1&all=1", 200, "application/json", "sample-gate.refused"),
         ("/status", 200, "application/json", "\"listed\":false"),
         ("/status?sessions=1", 200, "application/json", "\"listed\":true"),
+        ("/status?brief=1", 200, "application/json", "\"ready\":true"),
         ("/status?sessions=0", 200, "application/json", "\"listed\":false"),
         ("/", 200, "text/html; charset=utf-8", "<!doctype html>"),
         ("/favicon.ico", 404, "text/plain; charset=utf-8", "there are"),
@@ -116,6 +117,17 @@ async fn the_document_has_the_common_part_and_the_programs_wins() {
     let now = document["now"].as_array().unwrap();
     assert_eq!(now[0]["label"], "open now");
     assert_eq!(now.last().unwrap()["unit"], "bytes");
+}
+
+#[tokio::test]
+async fn a_brief_document_does_not_grow() {
+    let (_, _, body) = asked(&status(None), get("/status?brief=1")).await;
+    let document: Value = serde_json::from_str(&body).unwrap();
+    let fields: Vec<_> = document.as_object().unwrap().keys().map(String::as_str).collect();
+    assert!(
+        fields.contains(&"warnings") && !fields.contains(&"now") && !fields.contains(&"backends"),
+        "{fields:?}"
+    );
 }
 
 #[tokio::test]

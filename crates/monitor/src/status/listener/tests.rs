@@ -1,12 +1,22 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::Instant;
 
+use clap::Parser;
+use daemon::GoDuration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use super::*;
 use crate::ask::{Reply, ask};
-use crate::sample::Sample;
+use crate::health::{HealthArgs, health};
+use crate::plugin::{MackerelArgs, mackerel};
+use crate::sample::{PROGRAM, Sample};
+
+#[derive(clap::Parser)]
+struct Flags {
+    #[command(flatten)]
+    mackerel: MackerelArgs,
+}
 
 struct Bench {
     directory: tempfile::TempDir,
@@ -67,9 +77,41 @@ async fn answers_until_it_is_told_to_end_and_leaves_nothing() {
         let reply = get(&bench.address(), path).await.unwrap();
         assert!(reply.code == 200 && reply.body.starts_with(part), "{path}: {reply:?}");
     }
+    assert!(head(&path, "/metrics").await.ends_with("\r\n\r\n"), "HEAD has no body");
     bench.until.cancel();
     serving.await.unwrap();
     assert!(!path.exists());
+}
+
+async fn head(path: &std::path::Path, of: &str) -> String {
+    let mut stream = UnixStream::connect(path).await.unwrap();
+    stream.write_all(format!("HEAD {of} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_is_checked_and_printed_by_the_subcommands() {
+    let bench = Bench::new();
+    let serving = bench.serve(bench.open(Busy::Fails).await.unwrap());
+    let check = HealthArgs { status: Some(bench.address()), timeout: GoDuration(Duration::from_secs(10)) };
+    for (drains, expected) in [(false, "OK: ready"), (true, "CRITICAL: not ready: draining")] {
+        if drains {
+            bench.status.draining.cancel();
+        }
+        let check = check.clone();
+        let said = tokio::task::spawn_blocking(move || health(&check, PROGRAM)).await.unwrap();
+        assert_eq!(said.text, format!("sample-gate {expected}\n"));
+    }
+    let flags = format!("mackerel --status {}", bench.address());
+    let flags = Flags::try_parse_from(flags.split(' ')).unwrap();
+    let said =
+        tokio::task::spawn_blocking(move || mackerel(&flags.mackerel, &Sample::new().registry, |_| None));
+    let said = said.await.unwrap();
+    assert!(said.status == 0 && said.text.starts_with("s.sessions.open\t0\t"), "{said:?}");
+    bench.until.cancel();
+    serving.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
