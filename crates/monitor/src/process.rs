@@ -91,7 +91,7 @@ fn graphs(cpu: &Counter, descriptors: &Reading, resident: &Reading) -> Vec<Graph
 }
 
 /// CPU time so far: clock_gettime(2), which adds up all threads.
-fn cpu_micros() -> u64 {
+pub(crate) fn cpu_micros() -> u64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     u64::try_from(time.tv_sec * 1_000_000 + time.tv_nsec / 1000).unwrap_or(0)
 }
@@ -175,12 +175,12 @@ mod tests {
     fn descriptors_are_counted_rarely_and_rightly() {
         let (descriptors, now) = (Descriptors::default(), Instant::now());
         let before = descriptors.count_rarely(now).unwrap();
-        let held: Vec<_> = (0..100).map(|_| fs::File::open("/dev/null").unwrap()).collect();
+        let held: Vec<_> = (0..500).map(|_| fs::File::open("/dev/null").unwrap()).collect();
         assert_eq!(descriptors.count_rarely(now + Duration::from_secs(9)), Some(before));
         // Other tests open and close some meanwhile.
         let after = descriptors.count_rarely(now + COUNTED_EVERY).unwrap();
-        assert!(after + 50 > before + 100, "{before} and {after}");
-        assert!(descriptors.count().unwrap() >= 100.0);
+        assert!(after > before + 200, "{before} and {after}");
+        assert!(descriptors.count().unwrap() >= 500.0);
         drop(held);
     }
 }
