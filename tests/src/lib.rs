@@ -1,27 +1,19 @@
 //! The harness of the end-to-end tests: what is needed to put the real programs between real peers.
 //!
-//! Reading order: [`eventually`] and [`scratch`], then [`process`] and [`programs`] (ours), the hand-made
-//! peers ([`http`], [`frame`], [`websocket`], [`original`], [`destination`], [`fake_gateway`]), who says who
-//! somebody is ([`issuer`], [`forge`], [`web_server`], [`fake_iap`]) and what is in the way ([`forward_proxy`]),
-//! the real servers ([`mariadb`], [`sshd`], [`balancer`], [`uri_echo`]), and what measures ([`audit`],
-//! [`pattern`], [`target`], [`memory`]). [`conformance`] puts a table of rows to deteco.
-//! Reading order: [`eventually`] and [`scratch`], then ours ([`process`], [`programs`], [`deteco`],
-//! [`supervised`]), the hand-made peers ([`http`], [`application`], [`frame`], [`websocket`], [`original`],
-//! [`destination`], [`fake_gateway`]), who says who somebody is ([`issuer`], [`web_server`], [`fake_iap`])
-//! and what is in the way ([`forward_proxy`]), the real servers ([`mariadb`], [`sshd`], [`nginx`],
-//! [`balancer`]), and what measures ([`audit`], [`pattern`], [`memory`]).
-//! somebody is ([`issuer`], [`web_server`], [`fake_iap`]) and what is in the way ([`forward_proxy`]), the real
-//! servers ([`mariadb`], [`sshd`], [`balancer`]), what measures ([`audit`], [`pattern`], [`memory`], [`meter`]),
-//! and what a pipe stands between ([`sabo`], [`terminal`]).
-//! servers ([`mariadb`], [`sshd`], [`balancer`]), containers ([`docker`], [`deploy`], [`load`]), and what measures ([`audit`], [`pattern`], [`memory`]).
-//! servers ([`mariadb`], [`sshd`], [`balancer`]), containers
-//! ([`docker`], [`deploy`], [`load`], [`motarei`]), and what measures ([`audit`], [`pattern`], [`memory`]).
+//! Reading order: [`eventually`] and [`scratch`], then ours ([`process`], [`programs`], [`deteco`], [`sabo`],
+//! [`motarei`], [`supervised`]), the hand-made peers ([`http`], [`application`], [`frame`], [`websocket`],
+//! [`original`], [`destination`], [`fake_gateway`]), who says who somebody is ([`issuer`], [`forge`],
+//! [`web_server`], [`fake_iap`]) and what is in the way ([`forward_proxy`]), the real servers ([`mariadb`],
+//! [`sshd`], [`nginx`], [`balancer`], [`uri_echo`]), containers ([`docker`], [`deploy`], [`load`]), what a person
+//! sits at ([`terminal`], [`browser`]), and what measures ([`audit`], [`pattern`], [`target`], [`memory`],
+//! [`meter`]). [`conformance`] puts a table of rows to deteco.
 //!
 //! Everything here panics with a message that says what was expected: that is how a test fails.
 
 pub mod application;
 pub mod audit;
 pub mod balancer;
+pub mod browser;
 pub mod certificate;
 pub mod conformance;
 pub mod deploy;
