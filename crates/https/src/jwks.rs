@@ -9,6 +9,7 @@
 //! With a [`JwksCopy`] the last good document of a URL outlives the process: the next one begins with it.
 
 mod copy;
+mod counts;
 mod keeper;
 mod schedule;
 mod source;
@@ -27,6 +28,7 @@ use keeper::Keeper;
 use source::Source;
 
 pub use copy::{JwksCopy, Kept};
+pub use counts::FetchCounts;
 pub use source::JwksSource;
 
 /// What is kept, and how.
@@ -43,6 +45,8 @@ pub struct JwksConfig {
     pub max_tried: usize,
     /// Where the last good document is kept, for a set that is fetched; `None`: nowhere
     pub copy: Option<JwksCopy>,
+    /// Where fetches are counted: those of one set, or of all that a program has
+    pub counts: Arc<FetchCounts>,
 }
 
 /// The keys of a JWK set, fetched in the background. Clones are the same cache; the last one that is
@@ -94,9 +98,9 @@ impl JwksCache {
 
     /// The same for other terms than before: it begins with what `before` has fetched last of that source.
     pub fn start_after(before: Option<&JwksCache>, config: JwksConfig, stop: &CancellationToken) -> Self {
-        let JwksConfig { source, refresh, max_stale, max_tried, copy } = config;
+        let JwksConfig { source, refresh, max_stale, max_tried, copy, counts } = config;
         let copy = if matches!(source, JwksSource::Url(..)) { copy } else { None };
-        let begin = Begin { before: before.and_then(JwksCache::last), copy };
+        let begin = Begin { before: before.and_then(JwksCache::last), copy, counts };
         JwksCache::keep(source, Terms { refresh, max_stale, max_tried }, begin, stop)
     }
 
@@ -109,8 +113,9 @@ impl JwksCache {
             refetch: Notify::new(),
             max_stale: terms.max_stale,
         });
-        let mut keeper = Keeper::new(source, terms, begin.copy, shared.clone());
-        keeper.begin(begin.before);
+        let Begin { before, copy, counts } = begin;
+        let mut keeper = Keeper::new(source, terms, copy, counts, shared.clone());
+        keeper.begin(before);
         tokio::spawn(stop.clone().run_until_cancelled_owned(keeper.run()));
         JwksCache { shared, _fetching: Arc::new(stop.drop_guard()) }
     }
@@ -168,6 +173,7 @@ struct Begin {
     before: Option<Kept>,
     /// Written at each success
     copy: Option<JwksCopy>,
+    counts: Arc<FetchCounts>,
 }
 
 /// [`JwksConfig`] without the source and the copy.

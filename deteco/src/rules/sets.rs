@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use https::fetch::{Client, Limits};
-use https::jwks::{JwksCache, JwksConfig, JwksCopy, JwksSource};
+use https::jwks::{FetchCounts, JwksCache, JwksConfig, JwksCopy, JwksSource};
 use https::proxy::ProxyRule;
 use https::{ClientFiles, ClientTls};
 use tokio::sync::Notify;
@@ -41,7 +41,7 @@ impl Prepared {
         Ok(Prepared { published: published.clone(), copy, max_tried, client })
     }
 
-    fn config(&self) -> JwksConfig {
+    fn config(&self, counts: Arc<FetchCounts>) -> JwksConfig {
         let Published { url, refresh, max_stale, .. } = self.published.clone();
         JwksConfig {
             source: JwksSource::Url(self.client.clone(), url),
@@ -49,6 +49,7 @@ impl Prepared {
             max_stale,
             max_tried: self.max_tried,
             copy: self.copy.clone(),
+            counts,
         }
     }
 }
@@ -59,6 +60,8 @@ pub(super) struct Sets {
     kept: Vec<(Prepared, JwksCache)>,
     /// Told of each change of the keys of any of them.
     changed: Arc<Notify>,
+    /// Of all sets, also those that are no longer wanted.
+    pub(super) counts: Arc<FetchCounts>,
     stop: CancellationToken,
     _fetching: DropGuard,
 }
@@ -66,7 +69,8 @@ pub(super) struct Sets {
 impl Sets {
     pub(super) fn new(changed: Arc<Notify>) -> Self {
         let stop = CancellationToken::new();
-        Sets { kept: Vec::new(), changed, _fetching: stop.clone().drop_guard(), stop }
+        let counts = Arc::default();
+        Sets { kept: Vec::new(), changed, counts, _fetching: stop.clone().drop_guard(), stop }
     }
 
     /// Goes on with those that stay as they are, keys and all, and fetches them anew; starts the others, with the keys of now if only
@@ -97,7 +101,7 @@ impl Sets {
     fn start(&self, wanted: &Prepared) -> JwksCache {
         let before = self.kept.iter().find(|(kept, _)| kept.published.is_of(&wanted.published));
         let before = before.map(|(_, cache)| cache);
-        let cache = JwksCache::start_after(before, wanted.config(), &self.stop);
+        let cache = JwksCache::start_after(before, wanted.config(self.counts.clone()), &self.stop);
         let (mut keys, changed) = (cache.subscribe(), self.changed.clone());
         tokio::spawn(async move {
             while keys.changed().await.is_ok() {

@@ -57,8 +57,14 @@ impl Iap {
                 same.keys.clone()
             }
             None => {
-                let (max_tried, copy) = (MAX_TRIED, None);
-                let config = JwksConfig { source: checked, refresh: None, max_stale: None, max_tried, copy };
+                let config = JwksConfig {
+                    source: checked,
+                    refresh: None,
+                    max_stale: None,
+                    max_tried: MAX_TRIED,
+                    copy: None,
+                    counts: Arc::default(),
+                };
                 JwksCache::start(config, &CancellationToken::new())
             }
         };

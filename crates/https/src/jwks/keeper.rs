@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{debug, info, warn};
 
 use super::source::{Document, Source};
-use super::{JwksCopy, Kept, Shared, Terms, schedule};
+use super::{FetchCounts, JwksCopy, Kept, Shared, Terms, schedule};
 
 pub(super) struct Keeper<S> {
     source: S,
@@ -20,11 +20,18 @@ pub(super) struct Keeper<S> {
     asked: Option<Instant>,
     copy: Option<JwksCopy>,
     copy_failed: bool,
+    counts: Arc<FetchCounts>,
 }
 
 impl<S: Source> Keeper<S> {
-    pub(super) fn new(source: S, terms: Terms, copy: Option<JwksCopy>, shared: Arc<Shared>) -> Self {
-        Keeper { source, terms, shared, failures: 0, asked: None, copy, copy_failed: false }
+    pub(super) fn new(
+        source: S,
+        terms: Terms,
+        copy: Option<JwksCopy>,
+        counts: Arc<FetchCounts>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Keeper { source, terms, shared, failures: 0, asked: None, copy, copy_failed: false, counts }
     }
 
     /// Until the first fetch, with what was fetched before, else with the copy. What cannot be used counts as
@@ -59,7 +66,9 @@ impl<S: Source> Keeper<S> {
             self.forget_wishes().await;
             let document = self.source.document().await;
             let before = self.bytes();
-            let wait = match document.and_then(|document| self.take(document)) {
+            let taken = document.and_then(|document| self.take(document));
+            self.counts.count(taken.is_ok());
+            let wait = match taken {
                 Ok(wait) => {
                     self.keep_copy(self.bytes() == before).await;
                     wait

@@ -71,7 +71,7 @@ fn keep(answers: &[Answer], terms: Terms) -> Kept {
 }
 
 fn keep_with(copy: Option<JwksCopy>, answers: &[Answer], terms: Terms) -> Kept {
-    begin(Begin { copy, before: None }, answers, terms)
+    begin(Begin { copy, ..Begin::default() }, answers, terms)
 }
 
 fn begin(begin: Begin, answers: &[Answer], terms: Terms) -> Kept {
@@ -130,6 +130,19 @@ async fn it_is_fetched_at_start_and_then_as_the_publisher_says() {
     let mut kept = keep(&[MaxAge(3600)], Terms { refresh: Some(Duration::from_secs(120)), ..TERMS });
     kept.next().await;
     about(kept.next().await, 120.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn fetches_are_counted_by_how_they_went_beyond_the_cache() {
+    let counts = Arc::new(FetchCounts::default());
+    for round in 1..=2 {
+        let from = Begin { counts: counts.clone(), ..Begin::default() };
+        let mut kept = begin(from, &[Down("no route"), Garbage, Kids(&["a"]), Kids(&["a"])], TERMS);
+        for _ in 0..4 {
+            kept.next().await;
+        }
+        assert_eq!((counts.succeeded(), counts.failed()), (2 * round, 2 * round));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -322,7 +335,7 @@ async fn other_terms_begin_with_what_was_fetched_last() {
         [(None, Some(vec!["a".to_owned()])), (Some(600), None), (Some(2400), Some(vec!["a".to_owned()]))]
     {
         let terms = Terms { max_stale: max_stale.map(Duration::from_secs), ..TERMS };
-        let mut next = begin(Begin { before: first.cache.last(), copy: None }, &[Hangs], terms);
+        let mut next = begin(Begin { before: first.cache.last(), ..Begin::default() }, &[Hangs], terms);
         assert_eq!(next.kids(), expected, "{max_stale:?}");
         next.next().await;
         next.pass(600).await;

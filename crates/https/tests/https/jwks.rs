@@ -62,7 +62,8 @@ impl Published {
 }
 
 fn config(source: JwksSource) -> JwksConfig {
-    JwksConfig { source, refresh: None, max_stale: None, max_tried: MAX_TRIED, copy: None }
+    let counts = Arc::default();
+    JwksConfig { source, refresh: None, max_stale: None, max_tried: MAX_TRIED, copy: None, counts }
 }
 
 fn set(keys: &[(&PrivateKey, &str)]) -> String {
