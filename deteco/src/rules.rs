@@ -12,7 +12,7 @@
 
 mod denied;
 mod draft;
-mod expiry;
+mod facts;
 mod keeper;
 mod keys;
 mod load;
@@ -34,8 +34,8 @@ use plan::Plan;
 
 pub use denied::DenyListState;
 pub use draft::KeyFact;
-pub use expiry::first_expiry;
-pub use keeper::Keeper;
+pub use facts::{Facts, SetFact};
+pub use keeper::{Keeper, Upkeep};
 pub use load::{CopyFact, JwksFact, Loaded, ServiceFacts, load};
 
 /// What the rules are read from, and what belongs to them.

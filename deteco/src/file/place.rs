@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Error, anyhow};
 
+use crate::identity::sha256;
+
 /// What a private key begins with: somebody may have put one where a public key or a list belongs.
 const PEM: &str = "-----BEGIN";
 /// What follows is base64, in lines of 64; somebody may have left out the first one.
@@ -15,6 +17,7 @@ const PEM_LINE: usize = 60;
 pub(crate) struct Source {
     path: PathBuf,
     ends: Vec<usize>,
+    digest: [u8; 32],
 }
 
 /// Something wrong in a table.
@@ -45,7 +48,12 @@ impl From<&str> for Wrong {
 impl Source {
     pub(super) fn new(text: &str, path: &Path) -> Self {
         let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at);
-        Source { path: path.to_owned(), ends: ends.collect() }
+        Source { path: path.to_owned(), ends: ends.collect(), digest: sha256(text) }
+    }
+
+    /// SHA-256 of the text.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        self.digest
     }
 
     /// The line, from 1 on, in which a span begins.

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use daemon::reload::{Counts, Paths, Snapshot, Watch};
-use https::jwks::JwksCache;
+use https::jwks::{FetchCounts, JwksCache};
 use token::KeySet;
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::denied::DenyListState;
 use super::draft::Draft;
+use super::facts::Facts;
 use super::plan::Plan;
 use super::sets::Sets;
 use super::{RulesOptions, warnings, watched};
@@ -26,7 +27,20 @@ pub struct Keeper {
     watch: Watch,
     shared: Shared,
     changed: Arc<Notify>,
-    denied: Arc<DenyListState>,
+    upkeep: Upkeep,
+}
+
+/// How the rules are kept up to date, for metrics and the status.
+#[derive(Clone, Debug)]
+pub struct Upkeep {
+    /// How reloads went
+    pub reloads: Arc<Counts>,
+    /// Whether the deny list is the one of its file
+    pub deny_list: Arc<DenyListState>,
+    /// How fetches of JWK sets went
+    pub fetches: Arc<FetchCounts>,
+    /// What is in force
+    pub facts: Snapshot<Facts>,
 }
 
 /// What reloads and changes of keys have in common. All of it is done on threads that may block.
@@ -34,6 +48,7 @@ pub struct Keeper {
 struct Shared {
     options: RulesOptions,
     paths: Paths,
+    facts: Snapshot<Facts>,
     state: Mutex<State>,
 }
 
@@ -59,11 +74,13 @@ impl Keeper {
         let changed = Arc::new(Notify::new());
         let mut sets = Sets::new(changed.clone());
         sets.adopt(&plan.prepared);
-        let denied = plan.denied.state();
+        let (deny_list, fetches) = (plan.denied.state(), sets.counts.clone());
         let mut state = State { plan, sets, adopted: HashMap::new(), warned: warned.to_vec() };
         let ruleset = state.ruleset();
-        let shared = Shared { options, paths: watch.paths(), state: Mutex::new(state) };
-        (Keeper { watch, shared, changed, denied }, ruleset)
+        let facts = Snapshot::new(state.facts(&ruleset));
+        let upkeep = Upkeep { reloads: watch.counts(), deny_list, fetches, facts: facts.clone() };
+        let shared = Shared { options, paths: watch.paths(), facts, state: Mutex::new(state) };
+        (Keeper { watch, shared, changed, upkeep }, ruleset)
     }
 
     /// Replaces `now` at every reload and whenever the keys of a JWK set have changed, until `stop`. Then
@@ -76,14 +93,9 @@ impl Keeper {
         tokio::join!(files, sets);
     }
 
-    /// How reloads went, for metrics.
-    pub fn counts(&self) -> Arc<Counts> {
-        self.watch.counts()
-    }
-
-    /// Whether the deny list is the one of its file, for metrics.
-    pub fn deny_list(&self) -> Arc<DenyListState> {
-        self.denied.clone()
+    /// How that goes; to be asked for before it runs.
+    pub fn upkeep(&self) -> Upkeep {
+        self.upkeep.clone()
     }
 }
 
@@ -106,7 +118,7 @@ impl Shared {
         self.reload_all(now).inspect_err(|_| {
             let mut state = self.lock();
             state.plan.denied = state.plan.denied.reread(&state.plan.file);
-            now.store(state.ruleset());
+            self.swap(&mut state, now);
         })
     }
 
@@ -124,14 +136,19 @@ impl Shared {
         state.warned = told;
         state.sets.adopt(&plan.prepared);
         state.plan = plan;
-        now.store(state.ruleset());
+        self.swap(&mut state, now);
         Ok(())
     }
 
     /// The keys of a JWK set have changed.
     fn rekey(&self, now: &Snapshot<Ruleset>) {
-        let mut state = self.lock();
-        now.store(state.ruleset());
+        self.swap(&mut self.lock(), now);
+    }
+
+    fn swap(&self, state: &mut State, now: &Snapshot<Ruleset>) {
+        let ruleset = state.ruleset();
+        self.facts.store(state.facts(&ruleset));
+        now.store(ruleset);
     }
 
     /// Held on threads that may block, and never across an await.
@@ -170,6 +187,10 @@ impl State {
         });
         self.adopted = adopted;
         ruleset
+    }
+
+    fn facts(&self, ruleset: &Ruleset) -> Facts {
+        Facts::of(&self.plan, ruleset, |draft| self.sets.of(draft))
     }
 
     /// The keys of a service, and which of its JWK set are among them. If those of now are too many with its

@@ -22,7 +22,7 @@ pub(super) struct Plan {
     pub(super) denied: Denied,
     /// What the sets that are published need; each once.
     pub(super) prepared: Vec<Prepared>,
-    options: RulesOptions,
+    pub(super) options: RulesOptions,
 }
 
 impl Plan {

@@ -104,7 +104,7 @@ async fn who_is_denied_stays_denied() {
     let scene = Scene::new(&format!("deny_file = 'denied.txt'\n{}", service("a", &[&pem()], "")));
     scene.write("denied.txt", "# nobody yet\n");
     let Rules { now, keeper, .. } = Rules::start(scene.options()).unwrap();
-    let (state, shared) = (keeper.deny_list(), Arc::new(keeper.shared));
+    let (state, shared) = (keeper.upkeep().deny_list, Arc::new(keeper.shared));
     let good = format!("deny_file = 'denied.txt'\n{}", service("b", &[&pem()], ""));
     scene.write("d.toml", &good);
     for (text, stale) in
@@ -224,7 +224,7 @@ async fn a_changed_file_is_read_until_told_to_stop() {
     let scene = Scene::new(&service("a", &[], "[[services.keys]]\nfile = 'k.pem'"));
     scene.write("k.pem", &pem());
     let Rules { now, keeper, .. } = Rules::start(scene.options()).unwrap();
-    let (counts, stop) = (keeper.counts(), CancellationToken::new());
+    let (counts, stop) = (keeper.upkeep().reloads, CancellationToken::new());
     let running = tokio::spawn(keeper.run(now.clone(), stop.clone()));
     let before = now.load();
     std::fs::remove_file(scene.path("k.pem")).unwrap(); // renamed over, so that no stamp can be the same
