@@ -7,6 +7,9 @@ use daemon::GoDuration;
 use daemon::listen::ListenAddr;
 use daemon::log::LogArgs;
 use ipnet::IpNet;
+use monitor::StatusArgs;
+use monitor::health::HealthArgs;
+use monitor::plugin::MackerelArgs;
 
 use crate::explain::ExplainArgs;
 use crate::nginx_check::NginxCheckArgs;
@@ -64,6 +67,10 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub log_allowed_every: u64,
 
+    /// Where monitoring asks.
+    #[command(flatten)]
+    pub status: StatusArgs,
+
     /// The two log flags.
     #[command(flatten)]
     pub log: LogArgs,
@@ -88,6 +95,10 @@ pub enum Command {
     NginxConf(NginxConfArgs),
     /// Find the ways around deteco in an nginx configuration, as nginx -T prints it
     NginxCheck(NginxCheckArgs),
+    /// Print the metrics of a running deteco as mackerel-agent takes them from a plugin
+    Mackerel(MackerelArgs),
+    /// Check a running deteco: exit status 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
+    Health(HealthArgs),
 }
 
 const EXAMPLES: &str = "\
@@ -115,6 +126,9 @@ Examples:
       how that is decided, step by step
   deteco nginx-conf; nginx -T | deteco nginx-check -
       the right configuration; is the real one still right?
+  deteco --conf deteco.toml --status-listen unix:/run/wsgate/deteco.sock; deteco mackerel; deteco health
+      metrics for mackerel-agent and a check; curl --unix-socket /run/wsgate/deteco.sock http://localhost/metrics
+      for Prometheus
   start_server --port 127.0.0.1:8080 -- deteco --conf deteco.toml
       restarts without a lost request: kill -HUP the start_server
 

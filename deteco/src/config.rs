@@ -18,6 +18,8 @@ const MAX_CONNECTIONS: usize = 16_384;
 pub struct Config {
     /// Where to listen, unless sockets are inherited.
     pub listen: ListenAddr,
+    /// Where monitoring asks; `None`: nowhere, unless a socket for it is inherited.
+    pub status_listen: Option<ListenAddr>,
     /// The path that nginx asks.
     pub auth_path: AuthPath,
     /// Whose word on the client's address is logged.
@@ -63,6 +65,7 @@ impl Config {
         };
         let config = Self {
             listen: args.listen,
+            status_listen: args.status.status_listen,
             auth_path: args.auth_endpoint,
             proxies: Proxies::new(args.trusted_proxy),
             log_allowed_every: args.log_allowed_every,

@@ -46,6 +46,7 @@ pub(crate) async fn serve<S>(gate: Arc<Gate>, stream: S, peer: Peer)
 where
     S: AsyncRead + AsyncWrite + AsFd + Unpin,
 {
+    let _open = gate.metrics.connections.hold();
     let activity = Activity::new();
     let service = service_fn(|request: Request<Incoming>| {
         let begun = Instant::now();
@@ -71,6 +72,9 @@ where
     let mut http = http.serve_connection(TokioIo::new(Watched::new(stream, &activity)), service);
     let Some(ended) = speak(&gate, &activity, &mut http).await else { return };
     if let Err(error) = ended {
+        if error.is_parse() {
+            gate.metrics.unparsed.inc();
+        }
         tracing::debug!(%peer, %error, "connection ended");
     }
     if let Some(stream) = http.into_parts().io.into_inner().unless_ended() {

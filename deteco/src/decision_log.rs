@@ -10,7 +10,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::Duration;
 
 use daemon::accept::Peer;
 use http::HeaderName;
@@ -36,8 +36,8 @@ pub(crate) struct Asked<'a> {
     /// `X-Real-IP`
     pub(crate) real_ip: Lines<'a>,
     pub(crate) peer: Peer,
-    /// When the head of the request was complete
-    pub(crate) begun: Instant,
+    /// From the end of the request's head to the decision
+    pub(crate) took: Duration,
 }
 
 impl DecisionLog {
@@ -65,7 +65,7 @@ impl DecisionLog {
             path = decision.path.as_deref().map(|path| tracing::field::display(Visible(path))),
             left_out = identity.map(|identity| &identity.left_out[..]).filter(|names| !names.is_empty()).map(Names).map(tracing::field::display),
             token = decision.token_hash.map(|hash| tracing::field::display(Hex(hash))),
-            ptime = asked.begun.elapsed().as_secs_f64(),
+            ptime = asked.took.as_secs_f64(),
             "decision"
         );
     }

@@ -22,7 +22,10 @@ pub(crate) fn answer(gate: &Gate, head: Parts, peer: Peer, begun: Instant) -> An
     match head.uri.path() {
         path if path == gate.config.auth_path.as_str() => auth(gate, head, peer, begun),
         // nginx takes every 2xx for a yes: `proxy_pass http://deteco/;` would let everybody in.
-        _ if is_question(&head.headers) => answer::plain(StatusCode::NOT_FOUND, "no questions here\n"),
+        _ if is_question(&head.headers) => {
+            gate.metrics.elsewhere.inc();
+            answer::plain(StatusCode::NOT_FOUND, "no questions here\n")
+        }
         "/" | "/live" => answer::plain(StatusCode::OK, "OK\n"),
         "/ready" => match gate.ready() {
             Ok(()) => answer::plain(StatusCode::OK, "OK\n"),
@@ -41,11 +44,13 @@ fn auth(gate: &Gate, head: Parts, peer: Peer, begun: Instant) -> Answer {
     let (rules, now) = (gate.rules.load(), SystemTime::now());
     let question = question(&head.headers);
     let decision = decide(&question, &rules, now);
+    let took = begun.elapsed();
+    gate.metrics.decided(&decision, took);
     if let Some(set) = &decision.refetch {
         set.unknown_kid();
     }
     let real_ip = lines(&head.headers, &X_REAL_IP);
-    gate.log.write(&decision, &Asked { question, real_ip, peer, begun });
+    gate.log.write(&decision, &Asked { question, real_ip, peer, took });
     let outcome = decision.outcome; // the rest of the decision goes: it holds on to the headers
     answer::decided(&outcome, &rules, now, (&head.method, head.headers))
 }

@@ -9,7 +9,7 @@ use daemon::stop::Stop;
 use tokio_util::sync::CancellationToken;
 
 use crate::decision_log::DecisionLog;
-use crate::{Config, Ruleset};
+use crate::{Config, Metrics, Ruleset};
 
 /// How often idle connections are asked to make room, at most: each time all of them wake up.
 const ASKED_EVERY: Duration = Duration::from_secs(1);
@@ -20,6 +20,7 @@ pub(crate) struct Gate {
     pub(crate) config: Config,
     pub(crate) rules: Snapshot<Ruleset>,
     pub(crate) log: DecisionLog,
+    pub(crate) metrics: Metrics,
     pub(crate) stop: Stop,
     leave: Mutex<Leave>,
 }
@@ -40,10 +41,10 @@ struct Leave {
 }
 
 impl Gate {
-    pub(crate) fn new(config: Config, rules: Snapshot<Ruleset>, stop: Stop) -> Self {
+    pub(crate) fn new(config: Config, rules: Snapshot<Ruleset>, metrics: Metrics, stop: Stop) -> Self {
         let leave = Leave { token: stop.draining.child_token(), asked: Limited::new(ASKED_EVERY) };
         let log = DecisionLog::new(config.log_allowed_every, config.proxies.clone());
-        Self { config, rules, log, stop, leave: Mutex::new(leave) }
+        Self { config, rules, log, metrics, stop, leave: Mutex::new(leave) }
     }
 
     pub(crate) fn is_draining(&self) -> bool {

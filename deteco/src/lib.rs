@@ -9,7 +9,7 @@
 //!                                            │ decide: token ── service ── key ── deny list
 //!                                            │         ── path, method ── scope
 //!                                            ▼
-//!                                        Decision ── 200 | 401 | 403, no body ── log line
+//!                                        Decision ── 200 | 401 | 403, no body ── log line, Metrics
 //! ```
 //!
 //! Every step of a decision is a pure function of the question, one snapshot of the rules and the time, but
@@ -33,6 +33,7 @@ mod gate;
 mod identity;
 mod instant;
 pub mod jwtgen;
+mod metrics;
 pub mod nginx_check;
 pub mod nginx_conf;
 mod path;
@@ -42,6 +43,7 @@ mod reason;
 pub mod rules;
 mod ruleset;
 mod run;
+mod status;
 #[cfg(test)]
 mod test;
 
@@ -53,10 +55,11 @@ pub use config::{Config, Patience};
 pub use decide::{Decision, decide};
 pub use deny::{DenyList, DenyListError};
 pub use identity::Identity;
+pub use metrics::{Metrics, PROGRAM};
 pub use path::{MergeSlashes, Prefix, PrefixError, UriPolicy, normalise};
 pub use proxies::Proxies;
 pub use question::{Lines, Question};
 pub use reason::{Reason, Status};
 pub use rules::{Keeper, Loaded, Rules, RulesOptions};
 pub use ruleset::{Method, Methods, Rule, Ruleset, Service};
-pub use run::run;
+pub use run::{Doors, run};

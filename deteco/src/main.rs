@@ -12,7 +12,10 @@ use daemon::stop::Stop;
 use deteco::explain::explain;
 use deteco::nginx_check::nginx_check;
 use deteco::nginx_conf::nginx_conf;
-use deteco::{Args, CheckArgs, Command, Config, Rules, check, run};
+use deteco::{Args, CheckArgs, Command, Config, Doors, Metrics, PROGRAM, Rules, check, run};
+use monitor::health::health;
+use monitor::plugin::mackerel;
+use monitor::{Busy, StatusListener};
 
 fn main() -> ExitCode {
     let mut args: Args = match argv::parse(std::env::args_os(), Dash::Single) {
@@ -59,6 +62,11 @@ fn perform(command: Command) -> Result<ExitCode, Failure> {
             let report = nginx_check(&args).configuring()?;
             (report.to_string(), report.is_good())
         }
+        Command::Mackerel(args) => {
+            let env = |name: &str| std::env::var(name).ok();
+            return Ok(mackerel(&args, &Metrics::declare().1, env).print(PROGRAM.name));
+        }
+        Command::Health(args) => return Ok(health(&args, PROGRAM).print(PROGRAM.name)),
     };
     stdout().write_all(text.as_bytes()).context("stdout").running()?; // print! panics if it is a closed pipe
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -74,8 +82,11 @@ fn serve(args: Args) -> Result<(), Failure> {
             tracing::warn!("{warning}");
         }
         let stop = Stop::on_signals(config.shutdown_timeout, "connections").running()?;
-        let sockets = Sockets::open(&config.listen).await.configuring()?;
-        run(config, rules, sockets, stop).await;
+        let (service, for_status) = Sockets::open_beside_status(&config.listen).await.configuring()?;
+        let busy = Busy::with_inherited(service.inherited);
+        let status = StatusListener::open(config.status_listen.clone(), for_status, busy).await;
+        let status = status.configuring()?;
+        run(config, rules, Doors { service, status }, stop).await;
         Ok(())
     })
 }

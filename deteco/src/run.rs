@@ -3,30 +3,51 @@
 use std::sync::Arc;
 
 use daemon::accept::{self, Accepted, Stream};
-use daemon::reload::Snapshot;
 use daemon::sockets::Sockets;
 use daemon::stop::Stop;
+use monitor::{Registry, Status, StatusListener};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::gate::Gate;
-use crate::{Config, Rules, Ruleset, connection};
+use crate::status::Told;
+use crate::{Config, Metrics, Rules, connection};
 
-/// Serves `sockets` until `stop` has drained.
+/// What is accepted from.
+#[derive(Debug)]
+pub struct Doors {
+    /// nginx asks there.
+    pub service: Sockets,
+    /// Monitoring asks there; until the drain begins, so that a successor can have the address.
+    pub status: Option<StatusListener>,
+}
+
+/// Serves `doors` until `stop` has drained.
 ///
 /// Inherited sockets are closed as soon as the drain begins: who started us has a successor accept what
 /// comes, and what waits in the backlog. Our own are served a little longer, so that `/ready` is seen to turn 503,
 /// and then until the backlog is empty.
-pub async fn run(config: Config, rules: Rules, sockets: Sockets, stop: Stop) {
+pub async fn run(config: Config, rules: Rules, doors: Doors, stop: Stop) {
     let over = CancellationToken::new();
     let _kept_until_here = over.clone().drop_guard();
+    let ((metrics, registry), upkeep) = (Metrics::declare(), rules.keeper.upkeep());
+    metrics.read_from(&upkeep, rules.now.clone());
     tokio::spawn(rules.keeper.run(rules.now.clone(), over));
-    serve(config, rules.now, sockets, stop).await;
+    let gate = Arc::new(Gate::new(config, rules.now, metrics, stop));
+    if let Some(listener) = doors.status {
+        tell(listener, registry, Told { gate: gate.clone(), upkeep });
+    }
+    serve(gate, doors.service).await;
 }
 
-async fn serve(config: Config, rules: Snapshot<Ruleset>, sockets: Sockets, stop: Stop) {
-    let quiet = config.patience.quiet;
-    let gate = Arc::new(Gate::new(config, rules, stop.clone()));
+fn tell(listener: StatusListener, registry: Registry, told: Told) {
+    let until = told.gate.stop.draining.clone();
+    let status = Status::new(Arc::new(registry), told, until.clone());
+    tokio::spawn(listener.serve(Arc::new(status), until));
+}
+
+async fn serve(gate: Arc<Gate>, sockets: Sockets) {
+    let (quiet, stop) = (gate.config.patience.quiet, gate.stop.clone());
     let deaf = CancellationToken::new();
     let accepting = TaskTracker::new();
     for listener in sockets.listeners {
@@ -55,7 +76,9 @@ async fn serve(config: Config, rules: Snapshot<Ruleset>, sockets: Sockets, stop:
 
 fn start(gate: &Arc<Gate>, Accepted { stream, peer }: Accepted) {
     let open = &gate.stop.tracker;
+    gate.metrics.accepted.inc();
     if open.len() >= gate.config.max_connections {
+        gate.metrics.crowded.inc();
         tracing::debug!(open = open.len(), "idle connections are closed to make room");
         gate.make_room();
     }

@@ -10,7 +10,7 @@ use serde_json::json;
 use token::{Key, KeySet, NewKey, Policy, PrivateKey};
 
 use crate::gate::Gate;
-use crate::{Cache, Config, Identity, Patience, Proxies, Ruleset, Service};
+use crate::{Cache, Config, Identity, Metrics, Patience, Proxies, Ruleset, Service};
 
 /// Long enough for a busy machine, short enough for a test.
 pub(crate) const PATIENCE: Patience =
@@ -19,6 +19,7 @@ pub(crate) const PATIENCE: Patience =
 pub(crate) fn config() -> Config {
     Config {
         listen: "127.0.0.1:0".parse().unwrap(),
+        status_listen: None,
         auth_path: "auth".parse().unwrap(),
         proxies: Proxies::new(Vec::new()),
         log_allowed_every: 1,
@@ -40,7 +41,12 @@ pub(crate) fn ruleset() -> Ruleset {
 }
 
 pub(crate) fn gate_of(config: Config) -> Arc<Gate> {
-    Arc::new(Gate::new(config, Snapshot::new(ruleset()), Stop::manual()))
+    gate_that(config, Stop::manual())
+}
+
+/// One that stops when it is told.
+pub(crate) fn gate_that(config: Config, stop: Stop) -> Arc<Gate> {
+    Arc::new(Gate::new(config, Snapshot::new(ruleset()), Metrics::declare().0, stop))
 }
 
 pub(crate) fn gate() -> Arc<Gate> {
@@ -49,6 +55,12 @@ pub(crate) fn gate() -> Arc<Gate> {
 
 /// The id of the service in [`identity`].
 pub(crate) const SERVICE: &str = "report_batch";
+
+/// One that may see nothing.
+pub(crate) fn service(id: &str, keys: KeySet) -> Service {
+    let (rules, headers) = (Vec::new(), Vec::new());
+    Service { id: id.to_owned(), keys, jwks: None, rules, scopes: None, headers }
+}
 
 /// Who a token speaks for, in seconds since 1970.
 pub(crate) fn identity(issued: u64, expires: u64) -> Arc<Identity> {
@@ -62,14 +74,7 @@ pub(crate) fn identity_of(issued: u64, expires: u64, not_after: Option<SystemTim
     let text = key.sign(Some("2026-a"), &json!({"sub": SERVICE, "iat": issued, "exp": expires})).unwrap();
     let verified =
         token::verify(&text, &keys, &Policy::default(), UNIX_EPOCH + Duration::from_secs(issued)).unwrap();
-    let service = Service {
-        id: SERVICE.into(),
-        keys,
-        jwks: None,
-        rules: Vec::new(),
-        scopes: None,
-        headers: Vec::new(),
-    };
+    let service = service(SERVICE, keys);
     let headers = [("x-deteco-user", SERVICE), ("x-deteco-email", "batch@example.com")];
     Arc::new(Identity {
         verified,

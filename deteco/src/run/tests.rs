@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::*;
-use crate::test;
+use crate::{Config, test};
 
 const READY: &[u8] = b"GET /ready HTTP/1.1\r\nHost: d\r\n\r\n";
 
@@ -26,7 +26,7 @@ async fn process(config: Config, inherited: bool) -> (Process, Option<std::net::
     let socket = std::os::fd::AsFd::as_fd(socket).try_clone_to_owned().unwrap();
     let stop = Stop::manual();
     let sockets = Sockets { listeners, inherited };
-    let running = tokio::spawn(serve(config, Snapshot::new(test::ruleset()), sockets, stop.clone()));
+    let running = tokio::spawn(serve(test::gate_that(config, stop.clone()), sockets));
     (Process { address, stop, running }, inherited.then(|| socket.into()))
 }
 
