@@ -31,6 +31,7 @@ mod limits;
 mod listen_unix;
 mod listening;
 mod map;
+mod monitoring;
 mod motarei;
 mod mysql;
 mod oracle;

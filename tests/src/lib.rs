@@ -43,6 +43,7 @@ pub mod programs;
 pub mod sabo;
 pub mod scratch;
 pub mod sshd;
+pub mod status;
 pub mod supervised;
 pub mod target;
 pub mod terminal;
