@@ -68,6 +68,24 @@ fn a_subcommand_stands_alone() {
 }
 
 #[test]
+fn monitoring_is_off_unless_asked_for_and_its_subcommands_need_no_configuration() {
+    assert!(read("--conf c").unwrap().status.status_listen.is_none());
+    let args = read("-conf c -status-listen unix:/run/d.sock").unwrap();
+    assert_eq!(args.status.status_listen.unwrap().to_string(), "unix:/run/d.sock");
+    for (line, is_read) in [
+        ("mackerel", true),
+        ("mackerel -status unix:/run/d.sock -instance auth -all", true),
+        ("mackerel --run_dir /run/wsgate --metadata", true),
+        ("mackerel --instance a.b", false),
+        ("health -status 127.0.0.1:9", true),
+        ("health --conf c", false),
+        ("--conf c health", false),
+    ] {
+        assert_eq!(read(line).is_ok_and(|args| args.command.is_some()), is_read, "{line}");
+    }
+}
+
+#[test]
 fn both_versions_of_version_print_the_name_first() {
     for flag in ["-v", "--version", "-version"] {
         let text = read(flag).unwrap_err().to_string();

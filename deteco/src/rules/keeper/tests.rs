@@ -134,6 +134,9 @@ async fn published_keys_come_and_go_and_outlive_reloads() {
     let scene = Scene::new(&service("a", &[&own], &url));
     let Rules { now, keeper, .. } = Rules::start(scene.options()).unwrap();
     assert_eq!(kids(&now.load(), "a"), ["-"], "nobody waits for the first fetch");
+    let upkeep = keeper.upkeep();
+    let before = upkeep.facts.load();
+    assert_eq!((before.services, before.keys, before.sets.len()), (1, 1, 1));
     let (shared, changed) = (Arc::new(keeper.shared), keeper.changed);
     let following = tokio::spawn(follow(changed, shared.clone(), now.clone()));
     eventually("the first keys", || kids(&now.load(), "a") == ["-", "p1"]).await;
@@ -145,6 +148,11 @@ async fn published_keys_come_and_go_and_outlive_reloads() {
         (vec!["-".into(), "p1".into()], vec!["-".into(), "p1".into()])
     );
     eventually("it is kept, and fetched anew once for both", || publisher.asked() == 2).await;
+    let facts = upkeep.facts.load();
+    assert_eq!((facts.services, facts.keys, facts.sets.len()), (2, 4, 1));
+    assert_eq!((facts.sets[0].service.as_str(), facts.sets[0].services), ("b", 2));
+    assert_ne!(facts.configuration, before.configuration);
+    eventually("both fetches are counted", || upkeep.fetches.succeeded() == 2).await;
 
     let refetch = || now.load().services["a"].jwks.as_ref().unwrap().refetch();
     publisher.publish(jwks(&[Some("p1"), Some("p2")]));
