@@ -1,7 +1,7 @@
 //! What only ever grows.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::MetricType;
@@ -14,7 +14,7 @@ use crate::window::Counts;
 #[derive(Clone, Default)]
 pub struct Counter {
     own: counter::Counter,
-    source: Arc<OnceLock<Source>>,
+    sources: Arc<RwLock<Vec<Source>>>,
 }
 
 type Source = Box<dyn Fn() -> u64 + Send + Sync>;
@@ -31,14 +31,16 @@ impl Counter {
     }
 
     /// Adds what `source` says whenever it is read, every second: for a count that is kept anyway, by another
-    /// crate perhaps. It must be cheap, must neither wait nor ask the registry, and must never decrease. Only the first source counts.
+    /// crate perhaps. It must be cheap, must neither wait nor ask the registry, and must never decrease. Several add
+    /// up, as those do whose label is [`OTHER`](crate::OTHER).
     pub fn read_from(&self, source: impl Fn() -> u64 + Send + Sync + 'static) {
-        let _ = self.source.set(Box::new(source));
+        self.sources.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(source));
     }
 
     /// The count now.
     pub fn value(&self) -> u64 {
-        self.own.get() + self.source.get().map_or(0, |source| source())
+        let sources = self.sources.read().unwrap_or_else(PoisonError::into_inner);
+        self.own.get() + sources.iter().map(|source| source()).sum::<u64>()
     }
 }
 
@@ -73,13 +75,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_on_its_own_and_from_a_source() {
+    fn counts_on_its_own_and_from_its_sources() {
         let counter = Counter::default();
         counter.clone().inc();
         counter.add(4);
         assert_eq!(counter.value(), 5);
         counter.read_from(|| 10);
         counter.read_from(|| 1000);
-        assert_eq!(counter.value(), 15, "the first source counts");
+        assert_eq!(counter.value(), 1015);
     }
 }

@@ -6,6 +6,8 @@ use std::sync::{Arc, OnceLock};
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::{MetricType, gauge};
 
+use crate::family::Family;
+
 /// A number that goes up and down. Clones are the same number; changing it is one relaxed atomic operation.
 #[derive(Clone, Debug, Default)]
 pub struct Gauge(gauge::Gauge);
@@ -115,6 +117,13 @@ impl Measured for Gauge {
     }
 }
 
+/// The sum over all values.
+impl Measured for Family<Gauge> {
+    fn measure(&self) -> Option<f64> {
+        self.all().iter().map(|(_, gauge)| gauge.measure()).sum()
+    }
+}
+
 impl Measured for Reading {
     fn measure(&self) -> Option<f64> {
         self.value()
@@ -135,6 +144,14 @@ mod tests {
         gauge.set(-3);
         gauge.dec();
         assert_eq!(gauge.value(), -4);
+    }
+
+    #[test]
+    fn a_family_is_its_sum() {
+        let family = Family::new("app", &["a"], Gauge::default);
+        assert_eq!(family.measure(), Some(0.0));
+        let _held = [family.with("a").hold(), family.with("b").hold(), family.with("c").hold()];
+        assert_eq!(family.measure(), Some(3.0));
     }
 
     #[test]
