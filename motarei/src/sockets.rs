@@ -81,9 +81,13 @@ impl Sockets {
         }
     }
 
-    /// An inherited socket is that of the rule with its port or path, else the status's, else one for a
-    /// private port of the same number.
+    /// An inherited socket that is called `status` is for that. Another one is that of the rule with its port or
+    /// path, else the status's, else one for a private port of the same number.
     fn assign(&mut self, config: &Config, Inherited { listener, name }: Inherited) -> Result<()> {
+        if name.as_deref() == Some("status") {
+            self.status.push(listener);
+            return Ok(());
+        }
         if let Some((app, rule)) = config
             .rules()
             .filter(|(_, rule)| fits(&rule.listen, &listener))

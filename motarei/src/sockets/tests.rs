@@ -17,7 +17,7 @@ fn config(rules: &[&[&str]]) -> Config {
 }
 
 /// A socket on a port of the kernel's choice, which is that port in `rules` (`PORT`), is inherited.
-async fn assigned(rules: &[&[&str]]) -> (Result<Sockets>, u16) {
+async fn assigned(rules: &[&[&str]], name: &str) -> (Result<Sockets>, u16) {
     let listener = listen::bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap().remove(0);
     let port = listener.tcp_addr().unwrap().unwrap().port();
     let texts: Vec<Vec<_>> = rules
@@ -27,7 +27,7 @@ async fn assigned(rules: &[&[&str]]) -> (Result<Sockets>, u16) {
     let texts: Vec<Vec<&str>> = texts.iter().map(|list| list.iter().map(String::as_str).collect()).collect();
     let texts: Vec<&[&str]> = texts.iter().map(Vec::as_slice).collect();
     let mut sockets = Sockets::default();
-    let inherited = Inherited { listener, name: Some("web".to_owned()) };
+    let inherited = Inherited { listener, name: Some(name.to_owned()) };
     (sockets.assign(&config(&texts), inherited).map(|()| sockets), port)
 }
 
@@ -44,7 +44,7 @@ async fn an_inherited_socket_is_that_of_the_rule_with_its_port() {
         (&[&[], &[]], None),
     ];
     for (rules, expected) in table {
-        let (sockets, port) = assigned(rules).await;
+        let (sockets, port) = assigned(rules, "web").await;
         let sockets = sockets.unwrap();
         let bound: Vec<_> = sockets.bound.iter().map(|bound| (bound.app, bound.rule.to_string())).collect();
         let expected = expected.map(|(app, rule)| (app, rule.replace("PORT", &port.to_string())));
@@ -55,8 +55,15 @@ async fn an_inherited_socket_is_that_of_the_rule_with_its_port() {
 }
 
 #[tokio::test]
+async fn one_that_is_called_status_is_for_that() {
+    let (sockets, _) = assigned(&[&[":PORT=80"]], "status").await;
+    let sockets = sockets.unwrap();
+    assert_eq!((sockets.status.len(), sockets.bound.len()), (1, 0));
+}
+
+#[tokio::test]
 async fn one_that_nobody_needs_is_an_error() {
-    let (sockets, port) = assigned(&[&[":1=80"]]).await;
+    let (sockets, port) = assigned(&[&[":1=80"]], "web").await;
     let error = sockets.unwrap_err().to_string();
     assert_eq!(error, format!("127.0.0.1:{port} (web) was inherited, and no --listen has its port"));
 }
