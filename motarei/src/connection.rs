@@ -18,12 +18,14 @@ use tracing::Instrument;
 use crate::address::Path;
 use crate::app::App;
 use crate::dial::Reached;
+use crate::ending::Cut;
 use crate::fleet::Undialled;
 use crate::half_open::Watch;
 use crate::hold::{Lost, Waiting};
 use crate::keeper::{Kept, Report};
 use crate::pinned::{Watched, watch_pinned};
 use crate::routes::Candidate;
+use crate::tally::Tally;
 
 /// A connection that ends so soon, without an answer, was perhaps taken by nobody.
 const AT_ONCE: Duration = Duration::from_secs(1);
@@ -42,24 +44,26 @@ pub(crate) struct Front {
     pub(crate) stop: Stop,
     /// Of connections for which there is no room.
     pub(crate) crowded: Mutex<Limited>,
+    pub(crate) tally: Tally,
 }
 
 impl Front {
-    fn log_lost(&self, why: Lost, waited: f64) {
+    fn lost(&self, why: Lost, waited: f64) {
+        self.tally.lost(why);
         match why {
-            Lost::TooMany => self.log_crowded("no container is ready, and --max-held clients wait already"),
-            Lost::ClientGone => tracing::info!(waited, %why, "not served"),
+            Lost::TooMany | Lost::Crowded => self.log_crowded(why),
+            Lost::ClientGone | Lost::GaveUp => tracing::info!(waited, %why, "not served"),
             // Dropped with bytes unread the socket is reset; else it ends in order, for nothing was promised.
-            Lost::NotReady | Lost::Stopped => tracing::warn!(waited, %why, "not served"),
+            _ => tracing::warn!(waited, %why, "not served"),
         }
     }
 
     /// A crowd must not fill the log too.
-    fn log_crowded(&self, why: &str) {
+    fn log_crowded(&self, why: Lost) {
         // Whatever a panic left, it still counts.
         let admitted = self.crowded.lock().unwrap_or_else(PoisonError::into_inner).admit(Instant::now());
         if let Some(left_out) = admitted {
-            tracing::warn!(why, left_out, "not served");
+            tracing::warn!(%why, left_out, "not served");
         }
     }
 
@@ -78,7 +82,7 @@ pub(crate) fn accept(front: &Arc<Front>, place: &Arc<str>, accepted: Accepted) {
     let span =
         tracing::error_span!("connection", listener = %place, app = front.app.name, peer = %accepted.peer);
     let Ok(slot) = front.slots.clone().try_acquire_owned() else {
-        return span.in_scope(|| front.log_crowded("there are --max-connections"));
+        return span.in_scope(|| front.lost(Lost::Crowded, 0.0));
     };
     let (front, place) = (front.clone(), place.clone());
     let tracker = front.stop.tracker.clone();
@@ -104,21 +108,25 @@ async fn serve(front: &Front, place: &str, Accepted { stream, peer }: Accepted) 
         reports: &front.kept.reports,
         room: &front.room,
         door: &front.door,
+        tally: &front.tally,
         now: &front.stop.now,
     };
     let reached = waiting.reach(&client).await;
     let waited = seconds(begun.elapsed());
     let Reached { candidate, mut socket, counted: _counted } = match reached {
         Ok(reached) => reached,
-        Err(why) => return front.log_lost(why, waited),
+        Err(why) => return front.lost(why, waited),
     };
     if let Some(header) = header
         && !matches!(timeout(app.connect_timeout, socket.write_all(&header)).await, Ok(Ok(())))
     {
+        front.tally.lost(Lost::NoHeader);
         let (container, address) = (candidate.id.get(..12), candidate.address);
-        return tracing::warn!(container, %address, "the PROXY header was not taken");
+        return tracing::warn!(container, %address, why = %Lost::NoHeader, "not served");
     }
+    let _open = front.tally.opened(begun.elapsed());
     let (ended, cut) = carry(front, place, &candidate, client, socket).await;
+    front.tally.closed(&ended, cut);
     front.doubt(&candidate, &ended);
     log(&candidate, &ended, cut, waited);
 }
@@ -130,7 +138,7 @@ async fn carry(
     candidate: &Candidate,
     client: Socket,
     backend: Socket,
-) -> (Ended, Option<&'static str>) {
+) -> (Ended, Option<Cut>) {
     let cut = front.stop.now.child_token();
     let watch = Watch::on(&backend);
     let ends = async {
@@ -141,30 +149,30 @@ async fn carry(
         tokio::select! {
             () = drained => {
                 front.stop.overran();
-                "--drain is over"
+                Cut::Drained
             }
-            () = watch.is_half_open(&candidate.open.ended) => "the container ended without a word",
+            () = watch.is_half_open(&candidate.open.ended) => Cut::ContainerEnded,
         }
     };
     let Some(idle) = front.app.old_idle_close else {
-        return until(relay::copy(client, backend, &relay::Meter::default(), &cut), ends, &cut).await;
+        return until(relay::copy(client, backend, &front.tally.meter, &cut), ends, &cut).await;
     };
     let (client, activity) = Watched::new(client);
     let pinned = watch_pinned(front.kept.routes.clone(), place, candidate, activity, idle);
     let ends = async {
         tokio::select! {
             why = ends => why,
-            () = pinned => "idle, and it pinned an old container",
+            () = pinned => Cut::Pinned,
         }
     };
-    until(relay::copy(client, backend, &relay::Meter::default(), &cut), ends, &cut).await
+    until(relay::copy(client, backend, &front.tally.meter, &cut), ends, &cut).await
 }
 
 async fn until(
     copy: impl Future<Output = Ended>,
-    ends: impl Future<Output = &'static str>,
+    ends: impl Future<Output = Cut>,
     cut: &CancellationToken,
-) -> (Ended, Option<&'static str>) {
+) -> (Ended, Option<Cut>) {
     let mut copy = std::pin::pin!(copy);
     let why = tokio::select! {
         ended = &mut copy => return (ended, None),
@@ -186,13 +194,13 @@ fn header(stream: &Stream, peer: Peer) -> Header {
     }
 }
 
-fn log(candidate: &Candidate, ended: &Ended, cut: Option<&'static str>, waited: f64) {
+fn log(candidate: &Candidate, ended: &Ended, cut: Option<Cut>, waited: f64) {
     let Ended { up, down, by, why, lasted } = ended;
     let (container, name, address, path) =
         (candidate.id.get(..12), &candidate.name, candidate.address, candidate.path.name());
     let (seconds, by) = (seconds(*lasted), by_whom(*by));
     let why = match (why, cut) {
-        (Why::Stopped, Some(cut)) => cut.to_owned(),
+        (Why::Stopped, Some(cut)) => cut.to_string(),
         _ => why.to_string(),
     };
     tracing::info!(container, %name, %address, path, up, down, seconds, waited, by, %why, "closed");

@@ -106,7 +106,7 @@ impl From<DialError> for Undialled {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use rustix::io::Errno;
     use std::sync::Arc;
@@ -135,7 +135,7 @@ mod tests {
     }
 
     /// A listener whose backlog is full drops further connections, so that a dial hangs.
-    fn silent() -> (socket2::Socket, Vec<std::io::Result<std::net::TcpStream>>, SocketAddr) {
+    pub(crate) fn silent() -> (socket2::Socket, Vec<std::io::Result<std::net::TcpStream>>, SocketAddr) {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
         socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
         socket.listen(0).unwrap();

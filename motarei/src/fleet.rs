@@ -220,6 +220,11 @@ impl Fleet {
         self.members.values().filter_map(Member::wake).min()
     }
 
+    /// Whether everything that can be asked has answered once.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.members.values().all(Member::is_asked)
+    }
+
     /// The listeners' candidates.
     pub(crate) fn routes(&self) -> Routes {
         let places: BTreeSet<_> = self.members.values().flat_map(|member| member.rules.keys()).collect();

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use monitor::Held;
 use relay::Socket;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -14,6 +15,7 @@ use crate::app::App;
 use crate::dial::{self, Reached};
 use crate::keeper::Report;
 use crate::routes::Routes;
+use crate::tally::Tally;
 
 /// Between two attempts at candidates that all failed, should the keeper not take them off the list.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -28,19 +30,58 @@ const ACCEPTED: Duration = Duration::from_millis(20);
 pub(crate) enum Lost {
     /// None was ready in the time of `--hold`.
     NotReady,
+    /// There were some, and none could be reached.
+    Unreached,
     /// None is ready, and as many clients as may wait do.
     TooMany,
-    /// It has reset the connection, or its host does not answer.
+    /// There are as many connections as there may be.
+    Crowded,
+    /// The container did not take the PROXY header.
+    NoHeader,
+    /// It has reset the connection while it waited, or its host does not answer.
+    GaveUp,
+    /// It has reset the connection before it had to wait: it wanted nothing.
     ClientGone,
     /// We are stopping.
     Stopped,
+}
+
+impl Lost {
+    /// Those that are failures.
+    pub(crate) const COUNTED: [Self; 7] = [
+        Self::NotReady,
+        Self::Unreached,
+        Self::TooMany,
+        Self::Crowded,
+        Self::NoHeader,
+        Self::GaveUp,
+        Self::Stopped,
+    ];
+
+    /// The word for metrics.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::NotReady => "not-ready",
+            Self::Unreached => "unreached",
+            Self::TooMany => "max-held",
+            Self::Crowded => "max-connections",
+            Self::NoHeader => "proxy-header",
+            Self::GaveUp => "gave-up",
+            Self::ClientGone => "gone",
+            Self::Stopped => "stopped",
+        }
+    }
 }
 
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotReady => "no container was ready within --hold",
+            Self::Unreached => "no container could be reached within --hold",
             Self::TooMany => "no container is ready, and --max-held clients wait already",
+            Self::Crowded => "there are --max-connections",
+            Self::NoHeader => "the PROXY header was not taken",
+            Self::GaveUp => "the client has gone while it waited",
             Self::ClientGone => "the client has gone",
             Self::Stopped => "stopped",
         })
@@ -58,8 +99,16 @@ pub(crate) struct Waiting<'a> {
     pub(crate) room: &'a Arc<Semaphore>,
     /// Permits to be let in after waiting, of this app.
     pub(crate) door: &'a Arc<Semaphore>,
+    pub(crate) tally: &'a Tally,
     /// Cancelled: give up.
     pub(crate) now: &'a CancellationToken,
+}
+
+/// A place among those that wait.
+#[derive(Debug)]
+struct Place {
+    _permit: OwnedSemaphorePermit,
+    _counted: Held,
 }
 
 impl Waiting<'_> {
@@ -68,24 +117,25 @@ impl Waiting<'_> {
     /// # Errors
     /// [`Lost`] says why there is none.
     pub(crate) async fn reach(mut self, client: &Socket) -> Result<Reached, Lost> {
-        let (now, begun) = (self.now.clone(), Instant::now());
+        let (now, begun, mut held) = (self.now.clone(), Instant::now(), None);
         tokio::select! {
             biased;
             () = now.cancelled() => Err(Lost::Stopped),
-            () = client.failed() => Err(Lost::ClientGone),
-            reached = self.attempts(begun + self.app.hold) => reached,
+            () = client.failed() => Err(if held.is_some() { Lost::GaveUp } else { Lost::ClientGone }),
+            reached = self.attempts(begun + self.app.hold, &mut held) => reached,
         }
     }
 
-    async fn attempts(&mut self, deadline: Instant) -> Result<Reached, Lost> {
-        let mut held: Option<OwnedSemaphorePermit> = None;
+    /// Takes the place when it has to wait.
+    async fn attempts(&mut self, deadline: Instant, held: &mut Option<Place>) -> Result<Reached, Lost> {
         loop {
             let turn = if held.is_some() { Some(self.turn(deadline).await?) } else { None };
             let routes = self.routes.borrow_and_update().clone();
             let candidates = routes.at(self.place);
             if let Some(reached) = dial::first(candidates, self.app.connect_timeout, |c, why| {
                 tracing::debug!(app = self.app.name, container = c.id.get(..12), address = %c.address, ?why, "not reached");
-                                // A full queue has enough of them.
+                self.tally.undialled(&why);
+                // A full queue has enough of them.
                 let _ = self.reports.try_send(Report { of: c.key(), why });
             })
             .await
@@ -100,15 +150,20 @@ impl Waiting<'_> {
             }
             drop(turn);
             if held.is_none() {
-                held = Some(self.room.clone().try_acquire_owned().map_err(|_| Lost::TooMany)?);
+                *held = Some(self.place()?);
             }
             let failed = !candidates.is_empty();
             tokio::select! {
-                () = sleep_until(deadline) => return Err(Lost::NotReady),
+                () = sleep_until(deadline) => return Err(if failed { Lost::Unreached } else { Lost::NotReady }),
                 Ok(()) = self.routes.changed() => {}
                 () = sleep(AGAIN), if failed => {}
             }
         }
+    }
+
+    fn place(&self) -> Result<Place, Lost> {
+        let permit = self.room.clone().try_acquire_owned().map_err(|_| Lost::TooMany)?;
+        Ok(Place { _permit: permit, _counted: self.tally.held() })
     }
 
     /// A little later than the deadline is soon enough for a container that became ready just before it.

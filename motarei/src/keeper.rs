@@ -1,6 +1,7 @@
 //! Keeps one app's [`Fleet`] up to date: feeds it facts, probes and failed dials, and publishes what follows.
 
 mod changes;
+mod deploys;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,7 +17,9 @@ use crate::fleet::{Fleet, Key, Order, Undialled, Wanted};
 use crate::probe::{Outcome, probe};
 use crate::routes::Routes;
 use crate::status::{Clock, Seen};
+use crate::tally::Tally;
 use changes::Changes;
+use deploys::Deploys;
 
 /// More failed dials than this are not told at once: a few say all.
 const REPORTS: usize = 256;
@@ -53,12 +56,16 @@ pub(crate) struct Keeper {
     seen: watch::Sender<Seen>,
     probes: JoinSet<(Key, Vec<(SocketAddr, Outcome)>)>,
     changes: Changes,
+    deploys: Deploys,
+    /// One for each container that is ready.
+    ready: Vec<monitor::Held>,
+    tally: Tally,
     clock: Clock,
 }
 
 impl Keeper {
     /// A keeper of `app`, told in `own` which listeners are ours.
-    pub(crate) fn new(app: Arc<App>, own: watch::Receiver<Vec<SocketAddr>>) -> (Self, Kept) {
+    pub(crate) fn new(app: Arc<App>, own: watch::Receiver<Vec<SocketAddr>>, tally: Tally) -> (Self, Kept) {
         let fleet = Fleet::new(app.clone());
         let clock = Clock { instant: Instant::now(), system: SystemTime::now() };
         let (facts_in, facts) = mpsc::channel(FACTS);
@@ -67,6 +74,7 @@ impl Keeper {
         let (wanted, wanted_out) = watch::channel(fleet.wanted());
         let (seen, seen_out) = watch::channel(Seen::of(&fleet, clock));
         let (probes, changes) = (JoinSet::new(), Changes::new(app));
+        let (deploys, ready) = (Deploys::default(), Vec::new());
         let kept = Kept {
             routes: routes_out,
             wanted: wanted_out,
@@ -74,7 +82,22 @@ impl Keeper {
             reports: reports_in,
             facts: facts_in,
         };
-        (Self { fleet, facts, reports, own, routes, wanted, seen, probes, changes, clock }, kept)
+        let keeper = Self {
+            fleet,
+            facts,
+            reports,
+            own,
+            routes,
+            wanted,
+            seen,
+            probes,
+            changes,
+            deploys,
+            ready,
+            tally,
+            clock,
+        };
+        (keeper, kept)
     }
 
     /// Goes on for ever.
@@ -113,6 +136,11 @@ impl Keeper {
     fn publish(&mut self) {
         let routes = self.fleet.routes();
         self.changes.log(&self.fleet, &routes);
+        if self.deploys.is_one(&self.fleet, &routes) {
+            self.tally.deploys.inc();
+        }
+        let ready = self.fleet.members.values().filter(|member| member.is_ready()).count();
+        self.ready.resize_with(ready, || self.tally.ready.hold());
         self.routes.send_if_modified(|old| replace(old, Arc::new(routes)));
         self.wanted.send_if_modified(|old| replace(old, self.fleet.wanted()));
         self.seen.send_if_modified(|old| replace(old, Seen::of(&self.fleet, self.clock)));

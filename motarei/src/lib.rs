@@ -9,7 +9,7 @@
 //!              lists)        pure state              ▼                            │ ports of the
 //!                            machine)                relay ─► Ended ─► log line   │ containers
 //!                            ▲   │  └─ wanted ────────────────────────────────────┘
-//!                    probe ──┘   └─ seen ─► status
+//!                    probe ──┘   └─ seen ─► status ◄─ registry ◄─ metrics ◄─ tally of each app
 //! ```
 //!
 //! The engine is reached only by discovery: a connection reads the newest snapshot of the routes, and never
@@ -24,6 +24,7 @@ mod connection;
 mod container;
 mod dial;
 mod discovery;
+mod ending;
 mod engine;
 mod event;
 mod file;
@@ -33,6 +34,7 @@ mod half_open;
 mod hold;
 mod keeper;
 mod listeners;
+mod metrics;
 mod pinned;
 mod probe;
 mod routes;
@@ -41,6 +43,7 @@ mod run;
 mod selector;
 mod sockets;
 pub mod status;
+mod tally;
 mod wait;
 mod want;
 mod worker;
@@ -51,6 +54,7 @@ pub use args::{Args, BindHost, Command};
 pub use check::{CheckArgs, Warning, check};
 pub use config::Config;
 pub use engine::{ApiVersion, EngineAddress, Transport};
+pub use metrics::{PROGRAM, registry};
 pub use probe::Check;
 pub use rule::{BadRule, Rule};
 pub use run::run;

@@ -1,20 +1,27 @@
-//! The status: what the proxy knows, as a JSON document over HTTP on a socket of its own.
+//! The status: what the proxy knows, over HTTP on a socket of its own, as [`monitor::status`] answers it.
 //!
-//! `GET /status` gives the [`Document`]; `motarei status` asks for it and shows it.
+//! `GET /status` gives the [`Document`], among the fields that all programs have; `motarei status` asks for it and
+//! shows it.
 
 mod ask;
+mod concern;
 mod document;
 mod lookup;
+mod metadata;
 mod seen;
 mod serve;
 mod show;
 mod siblings;
+mod sources;
 
 pub use ask::ask;
+pub(crate) use concern::Limits;
 pub use document::{App, Container, Document, Engine, Listener, Port};
+pub(crate) use metadata::metadata;
 pub(crate) use seen::{Clock, Seen};
-pub(crate) use serve::{Status, serve, serve_own};
+pub(crate) use serve::{serve, serve_own};
 pub use show::show;
+pub(crate) use sources::Sources;
 
 use daemon::listen::ListenAddr;
 

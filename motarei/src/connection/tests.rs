@@ -53,6 +53,7 @@ impl Stand {
             slots,
             stop: Stop::manual(),
             crowded,
+            tally: crate::tally::tests::tally(),
         };
         Self { front: Arc::new(front), container, open, reports }
     }

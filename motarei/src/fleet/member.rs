@@ -108,6 +108,12 @@ impl Member {
         orders
     }
 
+    /// Whether each port that can be asked has answered once.
+    pub(super) fn is_asked(&self) -> bool {
+        let waits = |backend: &Backend| backend.probed == Probed::Never && !backend.targets().is_empty();
+        self.container.phase != Phase::Running || !self.backends.values().any(waits)
+    }
+
     pub(super) fn wake(&self) -> Option<Instant> {
         let can_be_asked = |backend: &&Backend| !backend.asked && !backend.targets().is_empty();
         let running = self.container.phase == Phase::Running;

@@ -27,19 +27,22 @@ pub(crate) fn app() -> App {
 }
 
 /// A fleet with a clock of its own.
-struct Stand {
-    fleet: Fleet,
+pub(crate) struct Stand {
+    pub(crate) fleet: Fleet,
     containers: Vec<Container>,
     now: Instant,
+    /// Asked, and not answered yet.
+    open: Vec<Order>,
 }
 
 impl Stand {
-    fn new(app: App) -> Self {
-        Self { fleet: Fleet::new(Arc::new(app)), containers: Vec::new(), now: Instant::now() }
+    pub(crate) fn new(app: App) -> Self {
+        let fleet = Fleet::new(Arc::new(app));
+        Self { fleet, containers: Vec::new(), now: Instant::now(), open: Vec::new() }
     }
 
     /// The engine lists these, the oldest first; each has an address of its own.
-    fn list(&mut self, ids: &[&str]) {
+    pub(crate) fn list(&mut self, ids: &[&str]) {
         let address = |id: &str| format!("172.17.0.{}", id.bytes().map(u32::from).sum::<u32>() % 250 + 2);
         let one = |(created, id): (i64, &&str)| Container {
             network: Network::Own(vec![endpoint(&address(id), true)]),
@@ -55,13 +58,14 @@ impl Stand {
         self.fleet.list(&self.containers, self.now);
     }
 
-    fn happens(&mut self, id: &str, what: What) {
+    pub(crate) fn happens(&mut self, id: &str, what: What) {
         self.fleet.event(&Event { id: id.to_owned(), what }, self.now);
     }
 
     /// Who is asked now, and answers this.
     fn answer(&mut self, outcome: impl Fn(&str) -> Outcome) -> Vec<String> {
-        let orders = self.fleet.due(self.now);
+        let mut orders = std::mem::take(&mut self.open);
+        orders.extend(self.fleet.due(self.now));
         for Order { of, addresses, .. } in &orders {
             let answers: Vec<_> = addresses.iter().map(|address| (*address, outcome(&of.id))).collect();
             self.fleet.probed(of, &answers, self.now);
@@ -69,11 +73,21 @@ impl Stand {
         orders.into_iter().map(|order| order.of.id).collect()
     }
 
-    fn ready(&mut self, ids: &[&str]) -> Vec<String> {
+    /// All are asked, and only this one answers yet: it is ready.
+    pub(crate) fn is_first(&mut self, id: &str) {
+        let (first, open): (Vec<_>, Vec<_>) =
+            self.fleet.due(self.now).into_iter().partition(|order| order.of.id == id);
+        self.open = open;
+        for Order { of, addresses, .. } in first {
+            self.fleet.probed(&of, &[(addresses[0], Outcome::Ready)], self.now);
+        }
+    }
+
+    pub(crate) fn ready(&mut self, ids: &[&str]) -> Vec<String> {
         self.answer(|id| if ids.contains(&id) { Outcome::Ready } else { Outcome::Refused })
     }
 
-    fn later(&mut self, milliseconds: u64) {
+    pub(crate) fn later(&mut self, milliseconds: u64) {
         self.now += Duration::from_millis(milliseconds);
     }
 
@@ -86,7 +100,7 @@ impl Stand {
         self.dial_fails(id, &Undialled::Refused("refused".into()));
     }
 
-    fn route(&self) -> Vec<String> {
+    pub(crate) fn route(&self) -> Vec<String> {
         self.fleet.routes().at(PLACE).iter().map(|candidate| candidate.id.clone()).collect()
     }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::address::Path;
+use crate::dial::tests::silent;
 use crate::fleet::{Key, Undialled};
 use crate::routes::Candidate;
 use std::net::SocketAddr;
@@ -29,6 +30,7 @@ struct Stand {
     reports: (mpsc::Sender<Report>, mpsc::Receiver<Report>),
     room: Arc<Semaphore>,
     door: Arc<Semaphore>,
+    tally: Tally,
     now: CancellationToken,
 }
 
@@ -40,6 +42,7 @@ impl Stand {
             reports: mpsc::channel(8),
             room: Arc::new(Semaphore::new(1)),
             door: Arc::new(Semaphore::new(1)),
+            tally: crate::tally::tests::tally(),
             now: CancellationToken::new(),
         }
     }
@@ -52,6 +55,7 @@ impl Stand {
 
     fn reach(&self, client: Socket) -> tokio::task::JoinHandle<Option<Lost>> {
         let (app, routes, reports) = (self.app.clone(), self.routes.subscribe(), self.reports.0.clone());
+        let tally = self.tally.clone();
         let (room, door, now) = (self.room.clone(), self.door.clone(), self.now.clone());
         tokio::spawn(async move {
             let waiting = Waiting {
@@ -61,6 +65,7 @@ impl Stand {
                 reports: &reports,
                 room: &room,
                 door: &door,
+                tally: &tally,
                 now: &now,
             };
             waiting.reach(&client).await.err()
@@ -108,22 +113,44 @@ async fn a_reset_ends_the_wait_and_an_end_of_file_does_not() {
         let client = tokio::net::TcpStream::connect(address).await.unwrap();
         let (accepted, _) = listener.accept().await.unwrap();
         let task = stand.reach(Socket::from(accepted));
+        while stand.room.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
         if reset {
             client.set_zero_linger().unwrap();
             drop(client);
-            assert_eq!(task.await.unwrap(), Some(Lost::ClientGone));
+            assert_eq!(task.await.unwrap(), Some(Lost::GaveUp));
         } else {
             let half_closed = client.into_std().unwrap();
             half_closed.shutdown(std::net::Shutdown::Write).unwrap();
-            while stand.room.available_permits() > 0 {
-                tokio::task::yield_now().await;
-            }
             stand.routes.send_replace(routes(vec![candidate(address)]));
             assert_eq!(task.await.unwrap(), None, "the answer to its request is still wanted");
             let _ = listener.accept().await.unwrap();
             stand.routes.send_replace(routes(vec![]));
         }
     }
+}
+
+#[tokio::test]
+async fn a_reset_before_the_wait_is_no_failure() {
+    let (_silent, _fill, hanging) = silent();
+    let stand = Stand::new(vec![candidate(hanging)]);
+    let (listener, address) = listening().await;
+    let client = tokio::net::TcpStream::connect(address).await.unwrap();
+    let task = stand.reach(Socket::from(listener.accept().await.unwrap().0));
+    client.set_zero_linger().unwrap();
+    drop(client);
+    assert_eq!(task.await.unwrap(), Some(Lost::ClientGone));
+    assert!(!Lost::COUNTED.contains(&Lost::ClientGone));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_is_there_and_refuses_is_told_from_none() {
+    let (gone, refusing) = listening().await;
+    drop(gone);
+    let stand = Stand::new(vec![candidate(refusing)]);
+    let (task, _client) = stand.client();
+    assert_eq!(task.await.unwrap(), Some(Lost::Unreached));
 }
 
 #[tokio::test]

@@ -62,6 +62,7 @@ fn front(app: App, stop: &Stop) -> (Arc<Front>, watch::Sender<Wanted>) {
             slots,
             stop: stop.clone(),
             crowded,
+            tally: crate::tally::tests::tally(),
         }),
         wanted_in,
     )

@@ -1,6 +1,8 @@
 //! The status document. Fields are added, and none is renamed or removed; who reads it ignores what it does not
 //! know, and goes without what a proxy of another version does not say.
 
+use std::time::{Duration, SystemTime};
+
 use serde::{Deserialize, Serialize};
 
 /// Everything.
@@ -117,4 +119,10 @@ pub struct Port {
     pub container_address: Option<String>,
     pub published_address: Option<String>,
     pub ready_since: Option<String>,
+}
+
+/// How old at `now` is what was created so many nanoseconds after 1970.
+pub(super) fn age(created: i64, now: SystemTime) -> Duration {
+    let created = Duration::from_nanos(u64::try_from(created).unwrap_or(0));
+    now.duration_since(SystemTime::UNIX_EPOCH + created).unwrap_or_default()
 }

@@ -60,6 +60,17 @@ impl Seen {
         }
         app
     }
+
+    /// Whether new connections go anywhere.
+    pub(crate) fn is_routed(&self) -> bool {
+        self.app.routed.is_some()
+    }
+
+    /// When the newest container that is ready was created, in nanoseconds since 1970.
+    pub(crate) fn newest_ready(&self) -> Option<i64> {
+        let ready = self.app.containers.iter().filter(|container| container.is_ready());
+        ready.map(|container| container.created).max()
+    }
 }
 
 /// The oldest container that is the first choice on a port of the newest ready one.
