@@ -9,6 +9,8 @@ use clap::{ArgAction, Parser, Subcommand};
 use daemon::GoDuration;
 use daemon::listen::{Host, ListenAddr};
 use daemon::log::LogArgs;
+use monitor::health::HealthArgs;
+use monitor::plugin::MackerelArgs;
 use relay::proxy::Version;
 
 use crate::address::Via;
@@ -90,7 +92,8 @@ pub struct Args {
     #[arg(long, value_name = "URL")]
     pub docker_host: Option<String>,
 
-    /// Where to answer for the status: unix:/path or host:port [default: unix:/run/wsgate/motarei.sock]
+    /// Where health, metrics and a status page are answered: unix:/path (mode 0660) or host:port. Nobody is
+    /// asked for a password there: keep it on loopback or a unix socket [default: unix:/run/wsgate/motarei.sock]
     #[arg(long, value_name = "ADDR")]
     pub status_listen: Option<ListenAddr>,
 
@@ -142,6 +145,14 @@ pub enum Command {
         #[arg(short, long, value_name = "LABEL", requires = "newest")]
         label: Vec<Label>,
     },
+
+    /// Print what mackerel-agent takes from a plugin
+    #[command(disable_version_flag = true)]
+    Mackerel(MackerelArgs),
+
+    /// Check a running proxy: exit status 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
+    #[command(disable_version_flag = true)]
+    Health(HealthArgs),
 }
 
 /// The host part of a listener: an address, or a name.
@@ -189,6 +200,8 @@ Examples:
       what will bite at the next deploy
   motarei status
       containers, states, why not ready
+  motarei mackerel; motarei health
+      a plugin and a check for mackerel-agent, see their --help
 
 Flags may be written with underscores. Times are 300ms, 10s, 1h30m.
 Labels of a container: motarei.port, motarei.listen, motarei.probe, motarei.drain.
@@ -230,6 +243,19 @@ mod tests {
         let Some(Command::Status { status, json, .. }) = args.command else { panic!("status") };
         assert_eq!((status.unwrap().to_string().as_str(), json), ("unix:/x", true));
         assert!(read("status").is_ok());
+    }
+
+    #[test]
+    fn what_the_agent_runs_is_read() {
+        let args = read("mackerel --status unix:/x --instance web --all --timeout=3s").unwrap();
+        let Some(Command::Mackerel(args)) = args.command else { panic!("mackerel") };
+        assert_eq!(
+            (args.status.len(), args.instance.as_slice(), args.all),
+            (1, &["web".to_owned()][..], true)
+        );
+        let args = read("health --status 127.0.0.1:9100").unwrap();
+        let Some(Command::Health(args)) = args.command else { panic!("health") };
+        assert_eq!(args.status.unwrap().to_string(), "127.0.0.1:9100");
     }
 
     #[test]

@@ -7,8 +7,11 @@ use std::time::Duration;
 use daemon::argv::{self, Dash};
 use daemon::exit::{Failure, Stage};
 use daemon::stop::Stop;
+use monitor::Said;
+use monitor::health::health;
+use monitor::plugin::mackerel;
 use motarei::status::{StatusAddress, ask, show};
-use motarei::{Args, Command, Config, Moment, Sockets, check, run, run_worker, wait};
+use motarei::{Args, Command, Config, Moment, PROGRAM, Sockets, check, registry, run, run_worker, wait};
 use tokio::runtime::Builder;
 
 /// Each connection has a shorter time to drain of its own, `--drain` or its container's label.
@@ -58,6 +61,10 @@ async fn other(command: Command) -> Result<u8, Failure> {
             warnings.iter().for_each(|warning| println!("{warning}"));
             return Ok(u8::from(!warnings.is_empty()));
         }
+        Command::Mackerel(args) => {
+            return Ok(print(&mackerel(&args, &registry(), |name| std::env::var(name).ok())));
+        }
+        Command::Health(args) => return Ok(print(&health(&args, PROGRAM))),
         Command::Status { status, json, newest, label } => {
             let document = ask(&StatusAddress::or_default(status).address).await.running()?;
             match (json, newest) {
@@ -68,6 +75,11 @@ async fn other(command: Command) -> Result<u8, Failure> {
         }
     }
     Ok(0)
+}
+
+fn print(said: &Said) -> u8 {
+    said.print(PROGRAM.name);
+    said.status
 }
 
 async fn proxy(args: Args) -> Result<(), Failure> {
