@@ -1,3 +1,4 @@
-//! What the programs tell a monitoring agent, moved by real traffic.
+//! What the programs tell of themselves, asked as an agent and a person would.
 
 mod deteco;
+mod motarei;

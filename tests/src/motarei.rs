@@ -1,17 +1,16 @@
 //! A running motarei, and what it says about itself.
 
-use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::os::unix::net::UnixStream;
 use std::process::{Command, Output};
 
 use serde_json::Value;
 
 use crate::docker::{IMAGE_PORT, docker};
-use crate::eventually::{PATIENCE, eventually};
+use crate::eventually::eventually;
 use crate::process::Process;
 use crate::programs::{addresses, program};
 use crate::scratch::Scratch;
+use crate::status::StatusSocket;
 
 /// The name of the program.
 const MOTAREI: &str = "motarei";
@@ -60,6 +59,11 @@ impl Motarei {
         &self.scratch
     }
 
+    /// Where it answers for its status.
+    pub fn status_socket(&self) -> StatusSocket {
+        StatusSocket::at(format!("unix:{}", self.status))
+    }
+
     /// Where it listens first.
     pub fn address(&self) -> SocketAddr {
         eventually("motarei says where it listens", || addresses(&self.process).first().copied())
@@ -85,14 +89,9 @@ impl Motarei {
 
     /// The status, asked for as `GET /status`; none while nobody answers.
     pub fn status(&self) -> Option<Status> {
-        let mut stream = UnixStream::connect(&self.status).ok()?;
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out is valid");
-        stream.write_all(b"GET /status HTTP/1.1\r\nHost: motarei\r\nConnection: close\r\n\r\n").ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        let (head, body) = answer.split_once("\r\n\r\n")?;
-        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-        Some(Status(serde_json::from_str(body).expect("the status is JSON")))
+        let (code, body) = self.status_socket().try_get("/status")?;
+        assert_eq!(code, 200, "{body}");
+        Some(Status(serde_json::from_str(&body).expect("the status is JSON")))
     }
 
     /// Waits until the status shows this.
