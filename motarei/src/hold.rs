@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::dial::{self, Reached};
+use crate::fleet::Undialled;
 use crate::keeper::Report;
 use crate::routes::Routes;
 use crate::tally::Tally;
@@ -132,9 +133,14 @@ impl Waiting<'_> {
             let turn = if held.is_some() { Some(self.turn(deadline).await?) } else { None };
             let routes = self.routes.borrow_and_update().clone();
             let candidates = routes.at(self.place);
+            let mut told = Vec::new();
             if let Some(reached) = dial::first(candidates, self.app.connect_timeout, |c, why| {
                 tracing::debug!(app = self.app.name, container = c.id.get(..12), address = %c.address, ?why, "not reached");
-                self.tally.undialled(&why);
+                // One that is silent is told when it is overtaken, and again at its end.
+                if why != Undialled::TimedOut || !told.contains(&c.epoch) {
+                    self.tally.undialled(&why);
+                }
+                told.push(c.epoch);
                 // A full queue has enough of them.
                 let _ = self.reports.try_send(Report { of: c.key(), why });
             })

@@ -1,7 +1,7 @@
 use super::*;
 use crate::address::Path;
 use crate::dial::tests::silent;
-use crate::fleet::{Key, Undialled};
+use crate::fleet::Key;
 use crate::routes::Candidate;
 use std::net::SocketAddr;
 use tokio::net::{TcpListener, UnixStream};
@@ -142,6 +142,21 @@ async fn a_reset_before_the_wait_is_no_failure() {
     drop(client);
     assert_eq!(task.await.unwrap(), Some(Lost::ClientGone));
     assert!(!Lost::COUNTED.contains(&Lost::ClientGone));
+}
+
+#[tokio::test]
+async fn two_silent_dials_are_two() {
+    let (metrics, registry) = crate::metrics::Metrics::declare();
+    let (_silent, _fill, hanging) = silent();
+    let other = Candidate { epoch: 2, ..candidate(hanging) };
+    let mut stand = Stand::new(vec![candidate(hanging), other]);
+    stand.tally = Tally::of("web", &metrics);
+    let app = Arc::make_mut(&mut stand.app);
+    (app.connect_timeout, app.hold) = (Duration::from_millis(1200), Duration::from_millis(1));
+    let (task, _client) = stand.client();
+    assert_eq!(task.await.unwrap(), Some(Lost::Unreached));
+    let text = registry.expose(monitor::Exposition::Prometheus);
+    assert!(text.contains("motarei_dials_failed_total{reason=\"silent\"} 2\n"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]
