@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::document::{App, Container, Document, age};
+use super::document::{App, Container, Document, Listener, age};
 
 /// A container that has not become ready in this time does not merely boot.
 const BOOT: Duration = Duration::from_secs(120);
@@ -46,9 +46,10 @@ impl Concerns {
 
     fn add(&mut self, app: &App, now: SystemTime) {
         let name = &app.name;
-        for listener in app.listeners.iter().filter_map(|one| Some((&one.listen, one.error.as_ref()?))) {
-            let (listen, error) = listener;
-            self.warnings.push(format!("app {name}: not listening on {listen}: {error}"));
+        for Listener { listen, error, reason, .. } in &app.listeners {
+            let error = error.as_ref().map(|error| format!("not listening on {listen}: {error}"));
+            let wrong = error.or_else(|| Some(format!("nobody is served on {listen}: {}", reason.as_ref()?)));
+            self.warnings.extend(wrong.map(|wrong| format!("app {name}: {wrong}")));
         }
         let Some(routed) = app.routed() else {
             return self.critical.push(format!("app {name}: no container is ready, its clients wait"));
@@ -71,7 +72,7 @@ impl Concerns {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::{Engine, Listener};
+    use crate::status::Engine;
 
     const LIMITS: Limits = Limits { max_connections: 10, max_held: 10 };
 
@@ -126,10 +127,11 @@ mod tests {
     fn limits_the_engine_and_listeners_are_told() {
         let engine = Engine { error: Some("x".into()), ..Engine::default() };
         let listener = Listener { listen: ":80".into(), error: Some("denied".into()), ..Listener::default() };
+        let spare = Listener { listen: ":81".into(), reason: Some("why".into()), ..Listener::default() };
         let app = App {
             name: "web".into(),
             routed: Some("a".into()),
-            listeners: vec![listener, Listener::default()],
+            listeners: vec![listener, spare, Listener::default()],
             containers: vec![container("a", 1, "ready")],
             ..App::default()
         };
@@ -140,6 +142,7 @@ mod tests {
                 "the container engine cannot be followed: new containers are not seen",
                 "more than 90 % of --max-held are used",
                 "app web: not listening on :80: denied",
+                "app web: nobody is served on :81: why",
             ]
         );
     }
