@@ -3,6 +3,7 @@
 mod attend;
 mod identity;
 mod seat;
+mod spent;
 mod weight;
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -25,6 +26,7 @@ use crate::tally::Waits;
 use crate::work_dir::WorkDir;
 pub use identity::Identity;
 use seat::{Joined, Seat};
+use spent::Spent;
 pub use weight::{Label, Weight};
 
 #[derive(Debug)]
@@ -44,6 +46,8 @@ pub(crate) struct Member {
     /// The lowest rate that held so far: reservations at it may be pending.
     slowest: u64,
     tick_at: Nanos,
+    /// What the group's cells were not told yet.
+    spent: Spent,
     said: Said,
 }
 
@@ -96,6 +100,7 @@ impl Member {
             share: Share::new(),
             slowest: limit,
             tick_at: now + SECOND,
+            spent: Spent::since(now),
             said: Said::default(),
             xid: Xid::new(),
             lock_file: None,
@@ -164,6 +169,7 @@ impl Member {
             signals::set_slot(Some(Words {
                 state: word(layout::slot(*slot) + layout::STATE),
                 failed: word(layout::FAILED),
+                failure: word(layout::FAILURE),
                 joined: word(layout::JOINED),
             }));
         }
@@ -253,6 +259,7 @@ impl Member {
         if let Place::Group(seat) = &self.place {
             seat.count(bytes, waits);
         }
+        self.spent.wait(waits);
     }
 
     /// Ends well: to be called when the last byte is where it should be.
@@ -266,6 +273,7 @@ impl Member {
             let _ = self.dir.remove(&lock_file.name);
         }
         signals::set_lock_file(None);
+        self.tell_time();
         if let Place::Group(seat) = &self.place {
             seat.leave(state);
             self.settle(Place::Alone { tat: AtomicI64::new(0), members: 1 });

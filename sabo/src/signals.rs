@@ -8,11 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, Ordering};
 
 use rustix::fd::{AsFd, AsRawFd};
 
+use crate::clock;
 use crate::group::slots::State;
 
 /// What the handler leaves in order. Null or −1: nothing.
 static STATE: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
 static FAILED: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
+static FAILURE: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
 static JOINED: AtomicPtr<AtomicU64> = AtomicPtr::new(ptr::null_mut());
 static DIRECTORY: AtomicI32 = AtomicI32::new(-1);
 static LOCK_FILE: AtomicPtr<libc::c_char> = AtomicPtr::new(ptr::null_mut());
@@ -29,6 +31,7 @@ pub(crate) struct Words<'a> {
     /// Our slot's.
     pub(crate) state: &'a AtomicU64,
     pub(crate) failed: &'a AtomicU64,
+    pub(crate) failure: &'a AtomicU64,
     pub(crate) joined: &'a AtomicU64,
 }
 
@@ -36,7 +39,8 @@ pub(crate) struct Words<'a> {
 pub(crate) fn set_slot(words: Option<Words<'_>>) {
     // First nothing: the handler never sees words of two groups.
     STATE.store(ptr::null_mut(), Ordering::SeqCst);
-    if let Some(Words { state, failed, joined }) = words {
+    if let Some(Words { state, failed, failure, joined }) = words {
+        FAILURE.store(ptr::from_ref(failure).cast_mut(), Ordering::SeqCst);
         FAILED.store(ptr::from_ref(failed).cast_mut(), Ordering::SeqCst);
         JOINED.store(ptr::from_ref(joined).cast_mut(), Ordering::SeqCst);
         STATE.store(ptr::from_ref(state).cast_mut(), Ordering::SeqCst);
@@ -146,12 +150,15 @@ unsafe fn die_of(signal: libc::c_int) -> ! {
 /// # Safety
 /// May be called in a handler: what the pointers stand for outlives them.
 unsafe fn last_will() {
-    let words = [&STATE, &FAILED, &JOINED].map(|word| word.load(Ordering::SeqCst));
+    let words = [&STATE, &FAILED, &FAILURE, &JOINED].map(|word| word.load(Ordering::SeqCst));
     // SAFETY: set_slot takes them away before their map goes.
-    if let [Some(state), Some(failed), Some(joined)] = words.map(|word| unsafe { word.as_ref() }) {
+    let words = words.map(|word| unsafe { word.as_ref() });
+    if let [Some(state), Some(failed), Some(failure), Some(joined)] = words {
         let (here, now) = (State::Here as u64, State::Failed as u64);
         if state.compare_exchange(here, now, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
             failed.fetch_add(1, Ordering::SeqCst);
+            // clock_gettime may be called in a handler.
+            failure.store(clock::epoch(), Ordering::SeqCst);
             joined.fetch_add(1, Ordering::SeqCst);
         }
     }

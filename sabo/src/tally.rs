@@ -24,6 +24,12 @@ impl Waits {
         [self.source, self.sink, self.limit].map(|wait| u64::try_from(wait).unwrap_or(0))
     }
 
+    pub(crate) fn add(&mut self, more: Self) {
+        self.source += more.source;
+        self.sink += more.sink;
+        self.limit += more.limit;
+    }
+
     pub(crate) fn since(self, before: Self) -> Self {
         Self {
             source: self.source - before.source,

@@ -16,7 +16,9 @@
 //!    104  source, sink, limit   ns waited for each
 //!    128  success     when the last run ended well, seconds since 1970
 //!    136  resets      how often a TAT beyond the horizon was replaced
+//!    144  failure     when the last run failed, seconds since 1970                            *
 //!    512  64 cells    one a second: its number mod 2^24 in the high 24 bits, bytes moved in the low 40
+//!   1024  4 × 64 cells   the same for ns of all members: here, waiting for source, sink, limit *
 //!   4096  1024 slots of 128 bytes:
 //!           0  state    0 never used, 1 here, 2 finished, 3 failed
 //!           8  pid      and in the high 32 bits the weight in thousandths
@@ -27,6 +29,9 @@
 //!          64  source, sink   ns waited for each, at most 2^63
 //!          80  name     48 bytes of UTF-8, zeros behind
 //! ```
+//!
+//! What is marked with * came later, where zeros were: an older member leaves it as it is, so a zero there
+//! says nothing, and what is read from it is about the newer members alone.
 //!
 //! A later version appends behind this; it works with a file of this length without what it appended, and
 //! this version with a longer file, of which it maps the beginning.
@@ -53,9 +58,12 @@ pub(crate) const FAILED: usize = 96;
 pub(crate) const WAITED: [usize; 3] = [104, 112, 120];
 pub(crate) const SUCCESS: usize = 128;
 pub(crate) const RESETS: usize = 136;
+pub(crate) const FAILURE: usize = 144;
 
 pub(crate) const CELLS: usize = 512;
 pub(crate) const CELL_COUNT: u64 = 64;
+pub(crate) const HERE_CELLS: usize = 1024;
+pub(crate) const WAITED_CELLS: [usize; 3] = [1536, 2048, 2560];
 
 pub(crate) const SLOTS: usize = 4096;
 pub(crate) const SLOT: usize = 128;
@@ -111,7 +119,9 @@ mod tests {
         assert_eq!(&Layout::V1.content()[..8], b"SABOGRP1");
         assert_eq!(slot(SLOT_COUNT), Layout::V1.length);
         assert_eq!(NAME + NAME_LENGTH, SLOT);
-        assert!(CELLS + 8 * CELL_COUNT as usize <= SLOTS);
+        assert_eq!([SUCCESS, RESETS, FAILURE], [128, 136, 144]);
+        let rows = [CELLS, HERE_CELLS, WAITED_CELLS[0], WAITED_CELLS[1], WAITED_CELLS[2], 3072];
+        assert!(rows.windows(2).all(|row| row[0] + 8 * CELL_COUNT as usize == row[1]) && rows[5] <= SLOTS);
     }
 
     #[test]

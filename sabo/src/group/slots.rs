@@ -9,7 +9,7 @@ use rustix::fd::OwnedFd;
 use super::Group;
 use super::layout::{self, SLOT, SLOT_COUNT, SLOTS};
 use super::lock::{self, Taken};
-use crate::clock::Nanos;
+use crate::clock::{self, Nanos};
 use crate::names::Xid;
 
 /// What a slot's state word says.
@@ -126,8 +126,14 @@ impl Group {
     /// The slot's lock is ours.
     fn count_dead(&self, slot: usize) {
         if self.leave(slot, State::Failed) {
-            self.map.add(layout::FAILED, 1);
+            self.count_failure();
         }
+    }
+
+    /// A run failed; when exactly is not known of one that was killed.
+    pub(crate) fn count_failure(&self) {
+        self.map.add(layout::FAILED, 1);
+        self.map.set(layout::FAILURE, clock::epoch());
     }
 
     /// Whether it was this call that ended the slot's run.

@@ -50,6 +50,7 @@ impl Member {
     }
 
     pub(super) fn tick(&mut self) {
+        self.tell_time();
         self.follow();
         let rejoin = match &self.place {
             Place::Group(seat) => self.dir.inode(&self.key.file()).ok().flatten() != Some(seat.inode),
@@ -67,6 +68,16 @@ impl Member {
         }
         self.look();
         self.count_others();
+    }
+
+    /// Tells the group what our time went to.
+    pub(super) fn tell_time(&mut self) {
+        let now = self.clock.now();
+        let group = match &self.place {
+            Place::Group(seat) => Some(&seat.group),
+            Place::Alone { .. } => None,
+        };
+        self.spent.tell(group, now);
     }
 
     /// Goes on in the directory that was made in place of one that was removed, where new members are.

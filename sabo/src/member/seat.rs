@@ -124,7 +124,7 @@ impl Seat {
             map.add(layout::FINISHED, 1);
             map.set(layout::SUCCESS, clock::epoch());
         } else if ended {
-            map.add(layout::FAILED, 1);
+            self.group.count_failure();
         }
         if let Some(slot) = self.slot {
             self.group.give_slot_back(slot);

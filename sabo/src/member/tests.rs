@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::clock;
 use crate::group::map::Access;
 use crate::group::slots;
 
@@ -35,6 +36,26 @@ fn the_first_begins_anew_and_the_next_keeps_what_is_set() {
     assert_eq!(changed(KEY, &group), None);
     let names = third.dir.names().unwrap();
     assert_eq!(names.iter().filter(|name| name.ends_with(".lock")).count(), 1);
+}
+
+#[test]
+fn the_group_is_told_what_time_went_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut member = plain(&dir);
+    member.spent = Spent::since(member.clock.now() - SECOND);
+    member.count(10, Waits { source: 1, sink: 2, limit: 3 });
+    member.count(10, Waits { source: 10, sink: 20, limit: 30 });
+    let group = look(dir.path(), KEY);
+    let recent = || group.recent(clock::epoch() + 1, 60);
+    assert_eq!((recent().bytes, recent().here), (20, 0), "not at every chunk");
+    member.tick();
+    let told = recent();
+    assert_eq!(told.waited, [11, 22, 33]);
+    assert!((1_000_000_000..60_000_000_000).contains(&told.here), "{told:?}");
+    member.count(0, Waits { source: 0, sink: 0, limit: 67 });
+    drop(member);
+    assert_eq!((recent().waited, recent().here > told.here), ([11, 22, 100], true), "nor lost at the end");
+    assert!(clock::epoch() - group.map.get(layout::FAILURE) < 60);
 }
 
 #[test]
