@@ -4,7 +4,7 @@ mod table;
 
 use std::io::Write;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use daemon::exit::{Failure, Stage};
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use crate::args::Look;
 use crate::clock::{self, Clock, Nanos};
 use crate::group::layout::{self, NO_LIMIT};
 use crate::group::map::Access;
-use crate::group::slots::{self, Entry};
+use crate::group::slots::{Entry, Roll};
 use crate::group::{Group, Key};
 use crate::tally;
 use crate::work_dir::WorkDir;
@@ -49,8 +49,11 @@ pub(crate) struct GroupStatus {
     pub(crate) originals: u64,
     pub(crate) bytes: u64,
     pub(crate) runs_finished: u64,
+    /// With those that were killed and that no other counted yet.
     pub(crate) runs_failed: u64,
     pub(crate) last_success: Option<u64>,
+    /// Of a run that was killed: when that was noticed. Null if none failed, as far as is known.
+    pub(crate) last_failure: Option<u64>,
     pub(crate) waited_source: f64,
     pub(crate) waited_sink: f64,
     pub(crate) waited_limit: f64,
@@ -102,7 +105,12 @@ impl Status {
         let mut status = Self { work_dir: dir.path.display().to_string(), ..Self::default() };
         for key in keys {
             match Group::look(dir, key, Access::Read) {
-                Ok(group) => status.groups.extend(GroupStatus::of(dir, key, &group, clock)),
+                Ok(group) => match GroupStatus::of(dir, key, &group, clock) {
+                    Ok(group) => status.groups.push(group),
+                    Err(error) => {
+                        status.errors.push(format!("{}: {error:#}", dir.path.join(key.file()).display()))
+                    }
+                },
                 Err(error) => status.errors.push(format!("{error:#}")),
             }
         }
@@ -111,10 +119,10 @@ impl Status {
 }
 
 impl GroupStatus {
-    fn of(dir: &WorkDir, key: Key, group: &Group, clock: Clock) -> Option<Self> {
+    fn of(dir: &WorkDir, key: Key, group: &Group, clock: Clock) -> Result<Self> {
         let map = &group.map;
-        let now = clock.now();
-        let live = slots::locked(&group.file).ok()?;
+        let (now, second) = (clock.now(), clock::epoch());
+        let Roll { live, dead } = group.roll().context("who is here (fcntl, F_OFD_GETLK)")?;
         let entries = live.iter().map(|slot| group.entry(*slot)).filter(|entry| entry.here);
         let members: Vec<_> = entries.map(|entry| MemberStatus::of(entry, now)).collect();
         let limit = match key {
@@ -123,6 +131,7 @@ impl GroupStatus {
         };
         let alive = !live.is_empty();
         let [waited_source, waited_sink, waited_limit] = layout::WAITED.map(|at| seconds(map.get(at)));
+        let moment = |at| Some(map.get(at)).filter(|moment| *moment > 0);
         let mut status = Self {
             group: key.to_string(),
             file: dir.path.join(key.file()).display().to_string(),
@@ -130,12 +139,13 @@ impl GroupStatus {
             ctl_limit: Some(group.limit()).filter(|now| alive && *now < limit.unwrap_or(NO_LIMIT)),
             effective_rate: 0,
             paused: alive && group.is_paused(),
-            rate: group.recent_rate(clock::epoch(), RECENT),
+            rate: group.recent_rate(second, RECENT),
             originals: if alive { map.get(layout::ORIGINALS) } else { 0 },
             bytes: map.get(layout::BYTES),
             runs_finished: map.get(layout::FINISHED),
-            runs_failed: map.get(layout::FAILED),
-            last_success: Some(map.get(layout::SUCCESS)).filter(|moment| *moment > 0),
+            runs_failed: map.get(layout::FAILED).saturating_add(dead),
+            last_success: moment(layout::SUCCESS),
+            last_failure: moment(layout::FAILURE),
             waited_source,
             waited_sink,
             waited_limit,
@@ -143,7 +153,8 @@ impl GroupStatus {
             members,
         };
         status.effective_rate = status.effective(group.limit());
-        (!map.is_lost()).then_some(status)
+        ensure!(!group.is_lost(), "it was truncated or overwritten meanwhile");
+        Ok(status)
     }
 
     fn effective(&self, limit: u64) -> u64 {

@@ -46,6 +46,15 @@ pub(crate) struct Entry {
     pub(crate) name: String,
 }
 
+/// Who holds a slot.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Roll {
+    /// The slots of those who live, in order.
+    pub(crate) live: Vec<usize>,
+    /// How many ended without a word and were not counted since.
+    pub(crate) dead: u64,
+}
+
 /// The bytes of slots, which are what is locked.
 fn bytes_of(slots: Range<usize>) -> Range<i64> {
     let at = |index| i64::try_from(layout::slot(index)).unwrap_or(i64::MAX);
@@ -84,6 +93,21 @@ fn covered(lock: &Range<i64>, range: &Range<usize>) -> Range<usize> {
 }
 
 impl Group {
+    /// Sees who is here, for who only looks.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub(crate) fn roll(&self) -> io::Result<Roll> {
+        let here = |slot| (self.state(slot) == State::Here as u64).then(|| self.xid(slot));
+        let before: Vec<_> = (0..SLOT_COUNT).map(here).collect();
+        let live = locked(&self.file)?;
+        // A member has the lock before it says that it is here, and until it says that it is not: whoever says
+        // it before and after, and has none in between, is dead.
+        let is_dead = |slot: &usize| live.binary_search(slot).is_err() && here(*slot) == before[*slot];
+        let dead = (0..SLOT_COUNT).filter(|slot| before[*slot].is_some() && is_dead(slot)).count();
+        Ok(Roll { live, dead: dead as u64 })
+    }
+
     /// Takes the first free slot; none if all are taken.
     ///
     /// # Errors

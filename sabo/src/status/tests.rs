@@ -52,7 +52,20 @@ fn the_json_tells_who_is_here_and_who_was() {
     member.finish();
     let group = &look(dir.path()).groups[0];
     assert_eq!((group.members.len(), group.effective_rate, group.bytes), (0, 0, 500));
-    assert!(group.runs_finished == 1 && group.last_success.is_some());
+    assert!(group.runs_finished == 1 && group.last_success.is_some() && group.last_failure.is_none());
+}
+
+/// A process that was killed may be counted by the next one, which comes tomorrow.
+#[test]
+fn who_was_killed_has_failed_before_anybody_counts_it() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(join(dir.path(), "ends badly"));
+    let group = Group::look(&WorkDir::open(dir.path(), false).unwrap(), Key::Limit(1_000_000), Access::Write);
+    let group = group.unwrap();
+    group.map.set(layout::slot(0) + layout::STATE, crate::group::slots::State::Here as u64);
+    let status = &look(dir.path()).groups[0];
+    assert_eq!((status.runs_failed, group.map.get(layout::FAILED)), (2, 1));
+    assert!(status.last_failure.is_some() && status.members.is_empty());
 }
 
 #[test]

@@ -44,10 +44,14 @@ fn a_death_is_counted_once_whoever_sees_it() {
     // The member in slot 1 is killed, that in slot 2 ends well.
     assert!(groups[2].leave(2, State::Finished));
     groups.drain(1..3);
+    let roll = groups[1].roll().unwrap();
+    assert_eq!((roll.live, roll.dead), (vec![0], 1), "before anybody counts it");
     for _ in 0..3 {
         groups.iter().for_each(|group| group.reap([1, 2, 3].into_iter()));
     }
     assert_eq!(groups[0].map.get(layout::FAILED), 1);
+    assert!(clock::epoch() - groups[0].map.get(layout::FAILURE) < 60);
+    assert_eq!(groups[1].roll().unwrap().dead, 0);
     assert_eq!(locked(&groups[1].file).unwrap(), [0]);
     // Whoever moves in counts it, too.
     assert_eq!(groups[1].take_slot(&card("")).unwrap(), Some(1));
