@@ -13,6 +13,7 @@ use crate::histogram::Histogram;
 use crate::name::Part;
 use crate::process;
 use crate::registry::Registry;
+use crate::total::Total;
 
 /// How many lines of a program are in the default set, at most; those of its process come on top.
 pub const MOST_BY_DEFAULT: usize = 12;
@@ -46,13 +47,22 @@ pub struct Declare {
     own: registry::Registry,
     names: BTreeSet<&'static str>,
     graphs: Vec<Graph>,
+    has_process: bool,
 }
 
 impl Declare {
     /// Nothing is declared yet but what every process has.
     pub fn new(program: Program) -> Self {
         let own = registry::Registry::with_prefix(program.prefix());
-        Self { program, own, names: BTreeSet::new(), graphs: Vec::new() }
+        Self { program, own, names: BTreeSet::new(), graphs: Vec::new(), has_process: true }
+    }
+
+    /// As [`Declare::new`], for a process that tells of others and ends: it has no metrics of its own, and all
+    /// others have these labels, which keep apart what several of its kind tell.
+    pub fn about_others(program: Program, labels: &[(&'static str, &str)]) -> Self {
+        let owned = labels.iter().map(|(label, value)| ((*label).into(), (*value).to_owned().into()));
+        let own = registry::Registry::with_prefix_and_labels(program.prefix(), owned);
+        Self { own, has_process: false, ..Self::new(program) }
     }
 
     /// What only ever grows.
@@ -91,6 +101,11 @@ impl Declare {
     /// A gauge that is read when somebody asks, see [`Reading::read_from`].
     pub fn reading(&mut self, name: &'static str, help: &'static str) -> Reading {
         self.register(name, help, Reading::default())
+    }
+
+    /// What only ever grows and is kept elsewhere, see [`Total::read_from`].
+    pub fn total(&mut self, name: &'static str, help: &'static str) -> Total {
+        self.register(name, help, Total::default())
     }
 
     /// A distribution with these upper bounds, [`SECONDS`](crate::histogram::SECONDS) perhaps.
@@ -135,26 +150,21 @@ impl Declare {
         self.graphs.push(Graph { name, label, unit, lines });
     }
 
-    /// The registry of all that was declared, with what every process has.
+    /// The registry of all that was declared, with what every process has unless it tells
+    /// [of others](Self::about_others).
     pub fn done(mut self) -> Registry {
         let mut all = registry::Registry::default();
-        let process = process::declare(&mut self, &mut all);
-        self.finish(all, process)
-    }
-
-    /// The same without the process's: for a plugin that reads what others left behind, and is no daemon.
-    pub fn done_without_process(self) -> Registry {
-        self.finish(registry::Registry::default(), process::none())
-    }
-
-    fn finish(mut self, process_wide: registry::Registry, process: process::Process) -> Registry {
+        let process = match self.has_process {
+            true => process::declare(&mut self, &mut all),
+            false => process::none(),
+        };
         let by_default = self.graphs.iter().flat_map(|graph| &graph.lines).filter(|line| line.by_default);
         let count: usize = by_default.map(Line::count).sum();
         debug_assert!(count <= MOST_BY_DEFAULT, "{count} lines are in the default set");
         let ours = |graph: &Graph| process.graphs.iter().any(|other| other.name == graph.name);
         debug_assert!(!self.graphs.iter().any(ours), "a graph is called as one of the process");
         self.info("build", "What is running", &[("version", self.program.version)]);
-        Registry::new(self.program, [self.own, process_wide], self.graphs, process)
+        Registry::new(self.program, [self.own, all], self.graphs, process)
     }
 
     /// Registers what has a value for everybody who asks.

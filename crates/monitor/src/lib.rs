@@ -166,8 +166,11 @@
 //! }
 //! ```
 //!
-//! A program that is no daemon declares readings, ends with [`Declare::done_without_process`], and prints by
-//! [`plugin::offline`] and [`health::verdict`].
+//! # A program that is no daemon
+//!
+//! Its numbers are in files that its processes write. It declares them with [`Declare::about_others`], as
+//! [`Reading`]s and [`Total`]s, and prints them itself: [`plugin::wants_graphs`], [`plugin::definitions`],
+//! [`Registry::mackerel`], [`health::verdict`].
 //!
 //! # Pushing instead of being asked
 //!
@@ -193,6 +196,7 @@ mod said;
 #[cfg(test)]
 mod sample;
 pub mod status;
+mod total;
 mod window;
 
 pub use counter::Counter;
@@ -205,4 +209,5 @@ pub use histogram::{Distributed, Histogram};
 pub use registry::{Registry, Set};
 pub use said::Said;
 pub use status::{Busy, MOST_SESSIONS, Question, Reload, Report, Status, StatusArgs, StatusListener};
+pub use total::Total;
 pub use window::Counts;

@@ -75,23 +75,13 @@ pub fn instance_name(text: &str) -> Result<String, &'static str> {
     if Part::is(text) { Ok(text.to_owned()) } else { Err("write letters, digits, - and _, 64 at most") }
 }
 
-/// Whether the agent asks for graphs.
-fn wants_graphs(env: impl Fn(&str) -> Option<String>) -> bool {
+/// Whether the agent asks for graphs and not for values.
+pub fn wants_graphs(env: impl Fn(&str) -> Option<String>) -> bool {
     env(META).is_some_and(|value| !value.is_empty())
 }
 
-/// What a plugin prints that has no daemon to ask: the values that the registry's readings have now, or the
-/// graphs.
-pub fn offline(registry: &Registry, instance: &str, set: Set, env: impl Fn(&str) -> Option<String>) -> Said {
-    let text = match wants_graphs(env) {
-        true => headed(&registry.graphs(Some(instance), set)),
-        false => registry.mackerel(Some(instance), set),
-    };
-    Said { text, ..Said::default() }
-}
-
-/// Graphs as the agent reads them.
-fn headed(graphs: &Value) -> String {
+/// [`Registry::graphs`] as the agent takes them.
+pub fn definitions(graphs: &Value) -> String {
     format!("# mackerel-agent-plugin\n{graphs}\n")
 }
 
@@ -176,7 +166,7 @@ fn graphs(targets: &[Target], registry: &Registry, set: Set, timeout: Duration) 
             Err(complaint) => said.complain(complaint),
         },
     );
-    said.text = headed(&json!({ "graphs": all }));
+    said.text = definitions(&json!({ "graphs": all }));
     said
 }
 

@@ -61,7 +61,7 @@ pub(crate) fn declare(program: &mut Declare, registry: &mut registry::Registry) 
     Process { graphs: graphs(&cpu, &used, &resident), collection, open_descriptors: open, started }
 }
 
-/// Nothing.
+/// Nothing: of a process that tells of others.
 pub(crate) fn none() -> Process {
     Process {
         graphs: Vec::new(),

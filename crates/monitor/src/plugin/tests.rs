@@ -149,34 +149,3 @@ fn a_silent_daemon_takes_no_longer_than_the_timeout() {
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     drop(silent);
 }
-
-#[test]
-fn without_a_daemon_readings_are_printed_and_the_process_is_not_theirs() {
-    let mut declare = crate::Declare::new(PROGRAM);
-    let speed = declare.reading("speed_bytes", "How fast it is");
-    let last = declare.reading("last_success_seconds", "When the last run ended well, since 1970");
-    declare.graph(
-        "speed",
-        "Speed",
-        crate::Unit::BytesPerSecond,
-        [crate::Line::now("now", "now", &speed).by_default()],
-    );
-    declare.graph(
-        "last",
-        "Last",
-        crate::Unit::Integer,
-        [crate::Line::now("success", "success", &last).by_default()],
-    );
-    speed.read_from(|| Some(1e6));
-    let registry = declare.done_without_process();
-    let lines = offline(&registry, "dump", Set::Default, |_| None);
-    assert!(
-        lines.text.starts_with("dump.speed.now\t1000000\t") && lines.text.lines().count() == 1,
-        "{lines:?}"
-    );
-    let graphs = offline(&registry, "dump", Set::All, |_| Some("1".to_owned()));
-    let (_, json) = graphs.text.split_once('\n').unwrap();
-    let graphs: Value = serde_json::from_str(json).unwrap();
-    let names: Vec<_> = graphs["graphs"].as_object().unwrap().keys().collect();
-    assert_eq!(names, ["dump.last", "dump.speed"]);
-}
