@@ -66,7 +66,9 @@ impl WorkDir {
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = openat(CWD, path, flags, Mode::empty());
+        let is_refused = fd.as_ref().is_err_and(|error| *error == Errno::ACCESS);
         let fd = fd.with_context(|| match fs::exists(path) {
+            _ if is_refused => format!("--work-dir {}: be root or a user who may read it", path.display()),
             Ok(false) if !create => format!(
                 "--work-dir {}: make it, or have the first sabo make it with --create",
                 path.display()

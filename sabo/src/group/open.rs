@@ -13,6 +13,7 @@ use rustix::fs::{AtFlags, FileType, OFlags, RenameFlags, fstat, linkat, renameat
 use rustix::io::Errno;
 
 use super::layout::{Layout, MAGIC};
+use super::map::Access;
 use super::{Door, Key, slots};
 use crate::names::{self, Name, Xid};
 use crate::work_dir::{Inode, WorkDir};
@@ -62,7 +63,7 @@ pub(crate) fn open_or_make(dir: &WorkDir, key: Key, layout: Layout) -> Result<Ow
                 make(dir, key, layout).with_context(path)?;
                 continue;
             }
-            Err(error) => return Err(refused(error)).with_context(path),
+            Err(error) => return Err(refused(error, Access::Write)).with_context(path),
         };
         match check(&file, layout) {
             Ok(_) => return Ok(file),
@@ -74,10 +75,12 @@ pub(crate) fn open_or_make(dir: &WorkDir, key: Key, layout: Layout) -> Result<Ow
     bail!("{}: it is changed or has a second name (a hard link) all the time", path())
 }
 
-fn refused(error: Errno) -> Error {
+/// Why a file cannot be opened, and what to do.
+pub(crate) fn refused(error: Errno, access: Access) -> Error {
     match error {
         Errno::LOOP => anyhow!("it is a symbolic link, remove it"),
         Errno::ISDIR | Errno::NXIO => anyhow!("it is no regular file, remove it"),
+        Errno::ACCESS if access == Access::Read => anyhow!(error).context("it belongs to another user: be that user or root"),
         Errno::ACCESS | Errno::PERM => anyhow!(error)
             .context("it belongs to another user; to share, make the directory writable for the group and remove the file"),
         error => anyhow!(error),

@@ -124,9 +124,10 @@ fn a_maker_killed_between_its_two_names_is_helped_out() {
 #[test]
 fn another_users_file_is_an_error_with_the_fix() {
     for (error, fix) in [(Errno::ACCESS, "writable for the group"), (Errno::PERM, "writable for the group")] {
-        assert!(format!("{:#}", refused(error)).contains(fix));
+        assert!(format!("{:#}", refused(error, Access::Write)).contains(fix));
     }
-    assert_eq!(refused(Errno::NOSPC).downcast_ref(), Some(&Errno::NOSPC));
+    assert!(format!("{:#}", refused(Errno::ACCESS, Access::Read)).contains("be that user or root"));
+    assert_eq!(refused(Errno::NOSPC, Access::Write).downcast_ref(), Some(&Errno::NOSPC));
 }
 
 #[test]
