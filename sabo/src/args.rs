@@ -1,5 +1,7 @@
 //! The command line.
 
+mod monitoring;
+
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
@@ -8,6 +10,7 @@ use crate::bandwidth::{Bandwidth, Size};
 use crate::group::Key;
 use crate::member::{Label, Weight};
 use crate::schedule::Schedule;
+pub use monitoring::{Health, Mackerel, Prometheus, Watch};
 
 /// Copies stdin to stdout at a rate that all sabo processes of a work directory share: together they never
 /// exceed --max-bandwidth, and who has nothing to send leaves its share to the others.
@@ -115,6 +118,12 @@ pub enum Action {
     },
     /// Slow down, pause or resume a group while it runs; lasts until its last process ends
     Ctl(Ctl),
+    /// Print what mackerel-agent takes from a plugin
+    Mackerel(Mackerel),
+    /// Print metrics as Prometheus's text, for the textfile collector of its node exporter
+    Metrics(Prometheus),
+    /// Check when the last run ended well: exit status 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
+    Health(Health),
 }
 
 /// Where to look.
@@ -166,6 +175,8 @@ Examples:
   sabo ctl --work-dir /var/tmp/dump --max-bandwidth 20M
   sabo ctl --work-dir /var/tmp/dump --pause
   sabo status --work-dir /var/tmp/dump --json
+  sabo health --work-dir /var/tmp/dump --max-age 26h
+  sabo mackerel --work-dir /var/tmp/dump --name dump
 
 Signals: SIGUSR1 prints what passed so far. SIGTERM, SIGINT and SIGHUP end with the signal's status.
 Exit status: 0 if all input was read, written and closed without an error; 1 if not; 2 for a wrong flag or

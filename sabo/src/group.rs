@@ -46,7 +46,8 @@ impl Group {
             Access::Write => OFlags::RDWR,
         };
         let in_file = || dir.path.join(&name).display().to_string();
-        let file = dir.open_existing(&name, flags).with_context(in_file)?;
+        let file = dir.open_existing(&name, flags).map_err(|error| open::refused(error, access));
+        let file = file.with_context(in_file)?;
         let length = open::check(&file, Layout::V1).map_err(|wrong| wrong.error()).with_context(in_file)?;
         let map = Map::new(&file, length, access).with_context(in_file)?;
         Ok(Self { file, map })

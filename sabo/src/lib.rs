@@ -14,7 +14,8 @@
 //!                              statistics, progress, exit status ◄── tally
 //! ```
 //!
-//! One plain thread does all of it. `top`, `status` and `ctl` look into the group files from outside.
+//! One plain thread does all of it. `top`, `status`, `ctl`, and what monitoring agents run, look into the
+//! group files from outside.
 
 mod args;
 mod bandwidth;
@@ -26,9 +27,12 @@ mod closed;
 mod config;
 mod ctl;
 mod group;
+mod health;
 mod local_time;
 mod lock_file;
 mod member;
+mod metrics;
+mod monitoring;
 mod names;
 mod progress;
 mod run;
@@ -37,16 +41,20 @@ mod schedule;
 mod share;
 mod signals;
 mod status;
+mod summary;
 mod tally;
 mod top;
 mod work_dir;
 
-pub use args::{Action, Args, Change, Checksum, Ctl, Look, Progress};
+pub use args::{Action, Args, Change, Checksum, Ctl, Health, Look, Mackerel, Progress, Prometheus, Watch};
 pub use bandwidth::{Bandwidth, InvalidAmount, Size};
 pub use config::Config;
 pub use ctl::ctl;
 pub use group::Key;
+pub use health::health;
 pub use member::{Identity, Label, Weight};
+pub use metrics::PROGRAM;
+pub use monitoring::{mackerel, metrics};
 pub use run::{Ended, run};
 pub use schedule::Schedule;
 pub use status::status;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use daemon::argv::{self, Dash};
 use daemon::exit::Failure;
-use sabo::{Action, Args, Config, Ended, ctl, run, say, status, top};
+use sabo::{Action, Args, Config, PROGRAM, ctl, health, mackerel, metrics, run, say, status, top};
 
 fn main() -> ExitCode {
     let args: Args = match argv::parse(std::env::args_os(), Dash::Double) {
@@ -12,7 +12,7 @@ fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     match stages(args) {
-        Ok(ended) => ended.code(),
+        Ok(code) => code,
         Err(failure) => {
             say::line(&format!("{failure:#}"));
             failure.code()
@@ -20,12 +20,17 @@ fn main() -> ExitCode {
     }
 }
 
-fn stages(mut args: Args) -> Result<Ended, Failure> {
+fn stages(mut args: Args) -> Result<ExitCode, Failure> {
     match args.action.take() {
-        None => return run(Config::from_args(args)?),
+        None => return Ok(run(Config::from_args(args)?)?.code()),
         Some(Action::Top(look)) => top(&look)?,
         Some(Action::Status { look, json }) => status(&look, json)?,
         Some(Action::Ctl(change)) => ctl(&change)?,
+        Some(Action::Mackerel(args)) => {
+            return Ok(mackerel(&args, |name| std::env::var(name).ok()).print(PROGRAM.name));
+        }
+        Some(Action::Metrics(args)) => metrics(&args)?,
+        Some(Action::Health(args)) => return Ok(health(&args).print(PROGRAM.name)),
     }
-    Ok(Ended::Well)
+    Ok(ExitCode::SUCCESS)
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::args::Look;
 use crate::clock::{self, Clock, Nanos};
+use crate::group::cells::Recent;
 use crate::group::layout::{self, NO_LIMIT};
 use crate::group::map::Access;
 use crate::group::slots::{Entry, Roll};
@@ -20,6 +21,9 @@ pub(crate) use table::table;
 
 /// Over how many seconds the rate of a group is taken.
 const RECENT: u64 = 5;
+
+/// As many whole seconds are monitored; there are cells for a few more.
+pub(crate) const MINUTE: u64 = 60;
 
 /// The answer of `sabo status --json`.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -59,10 +63,16 @@ pub(crate) struct GroupStatus {
     pub(crate) waited_limit: f64,
     pub(crate) resets: u64,
     pub(crate) members: Vec<MemberStatus>,
+    /// How many were killed and not counted yet.
+    #[serde(skip)]
+    pub(crate) dead: u64,
+    /// The last 60 s.
+    #[serde(skip)]
+    pub(crate) minute: Recent,
 }
 
 /// A live member.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct MemberStatus {
     pub(crate) slot: usize,
     pub(crate) pid: u32,
@@ -151,6 +161,8 @@ impl GroupStatus {
             waited_limit,
             resets: map.get(layout::RESETS),
             members,
+            dead,
+            minute: group.recent(second, MINUTE),
         };
         status.effective_rate = status.effective(group.limit());
         ensure!(!group.is_lost(), "it was truncated or overwritten meanwhile");

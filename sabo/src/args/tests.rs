@@ -29,6 +29,15 @@ fn reads_the_subcommands() {
         read("status --work-dir d --json").unwrap().action,
         Some(Action::Status { json: true, .. })
     ));
+    assert!(matches!(
+        read("mackerel --work-dir d --name x --all").unwrap().action,
+        Some(Action::Mackerel(Mackerel { all: true, metadata: false, .. }))
+    ));
+    assert!(matches!(read("metrics --work-dir d").unwrap().action, Some(Action::Metrics(_))));
+    let Some(Action::Health(health)) = read("health --work-dir d").unwrap().action else {
+        panic!("no health")
+    };
+    assert_eq!(health.max_age.0.as_secs(), 26 * 3600);
     let Some(Action::Ctl(ctl)) = read("ctl --work-dir d --group 100M --pause").unwrap().action else {
         panic!("no ctl");
     };
@@ -49,6 +58,9 @@ fn refuses_what_makes_no_sense() {
         ("ctl --work-dir d", "--pause"),
         ("ctl --work-dir d --pause --resume", "--resume"),
         ("top", "--work-dir"),
+        ("mackerel --name x", "--work-dir"),
+        ("mackerel --work-dir d --name x.y", "59 at most"),
+        ("health --work-dir d --max-age 1", "missing unit"),
     ];
     for (line, part) in table {
         let error = read(line).unwrap_err();
