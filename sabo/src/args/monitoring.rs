@@ -1,6 +1,6 @@
 //! The flags of what a monitoring agent runs.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use daemon::GoDuration;
 
@@ -57,30 +57,34 @@ pub struct Health {
 }
 
 impl Watch {
-    /// What `--name` says, or else the directory's own name.
+    /// What `--name` says, or else the directory's own name, as far as a name can be so.
     pub(crate) fn name(&self) -> String {
         let own = || {
             let path = std::path::absolute(&self.work_dir).unwrap_or_else(|_| self.work_dir.clone());
-            path.file_name().unwrap_or(Path::new("root").as_os_str()).to_string_lossy().into_owned()
+            let name = path.file_name().unwrap_or("root".as_ref()).to_string_lossy();
+            name.chars().map(|c| if is_allowed(c) { c } else { '_' }).take(LONGEST).collect()
         };
         self.name.clone().unwrap_or_else(own)
     }
 
     /// What the names of its metrics begin with.
     pub(crate) fn instance(&self) -> String {
-        instance(&self.name())
+        format!("sabo-{}", self.name())
     }
-}
-
-fn instance(name: &str) -> String {
-    format!("sabo-{name}")
 }
 
 fn name(text: &str) -> Result<String, &'static str> {
-    match monitor::plugin::instance(&instance(text)) {
-        Ok(_) if !text.is_empty() => Ok(text.to_owned()),
-        _ => Err("write letters, digits, - and _, 59 at most"),
+    match (1..=LONGEST).contains(&text.len()) && text.chars().all(is_allowed) {
+        true => Ok(text.to_owned()),
+        false => Err("write letters, digits, - and _, 59 at most"),
     }
+}
+
+/// With `sabo-` before it, it must be a part of a name that Mackerel takes: at most 64.
+const LONGEST: usize = 59;
+
+fn is_allowed(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '-' || c == '_'
 }
 
 const MACKEREL: &str = "\
@@ -129,6 +133,7 @@ mod tests {
             ("/var/tmp/dump", Some("db"), "db"),
             (".", None, &*here),
             ("/", None, "root"),
+            ("/var/tmp/ünï.c d", None, "_n__c_d"),
         ];
         for (work_dir, name, expected) in table {
             let watch = Watch { work_dir: work_dir.into(), name: name.map(str::to_owned) };
@@ -148,6 +153,8 @@ mod tests {
             ("a.b", false),
         ] {
             assert_eq!(name(text).is_ok(), good, "{text}");
+            let instance = monitor::plugin::instance(&format!("sabo-{text}"));
+            assert_eq!(instance.is_ok(), good || text.is_empty(), "{text}");
         }
     }
 }
