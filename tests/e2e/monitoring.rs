@@ -2,3 +2,4 @@
 
 mod deteco;
 mod motarei;
+mod sabo;
