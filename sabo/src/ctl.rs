@@ -9,7 +9,7 @@ use crate::group::map::Access;
 use crate::group::{Door, Group, Key, slots};
 use crate::status::print;
 use crate::work_dir::WorkDir;
-use crate::{census, say};
+use crate::{Bandwidth, census, say};
 
 /// Does what `ctl` says, and prints what holds now. It bites within one chunk of each member.
 ///
@@ -53,7 +53,20 @@ fn apply(change: &Change, key: Key, group: &Group) {
 }
 
 fn now(key: Key, group: &Group) -> String {
-    crate::member::changed(key, group).unwrap_or_else(|| format!("group {key} runs at its own limit"))
+    changed(key, group).unwrap_or_else(|| format!("group {key} runs at its own limit"))
+}
+
+/// What `sabo ctl` made of the group, if anything.
+pub(crate) fn changed(key: Key, group: &Group) -> Option<String> {
+    if group.is_paused() {
+        return Some(format!("group {key} is paused (sabo ctl)"));
+    }
+    let usual = match key {
+        Key::Limit(limit) => limit,
+        Key::One => layout::NO_LIMIT,
+    };
+    let limit = Some(group.limit()).filter(|limit| *limit < usual).and_then(Bandwidth::new)?;
+    Some(format!("group {key} runs at {limit} (sabo ctl)"))
 }
 
 /// The one in which somebody is.

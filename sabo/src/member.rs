@@ -13,9 +13,10 @@ use anyhow::Result;
 use crate::Bandwidth;
 use crate::bucket::{self, Beyond};
 use crate::clock::{Clock, Nanos, SECOND};
+use crate::ctl::changed;
+use crate::group::Key;
 use crate::group::layout::{self, Layout};
 use crate::group::slots::{Card, State};
-use crate::group::{Group, Key};
 use crate::lock_file::LockFile;
 use crate::names::Xid;
 use crate::say::{self, Said};
@@ -285,19 +286,6 @@ impl Drop for Member {
     fn drop(&mut self) {
         self.leave(State::Failed);
     }
-}
-
-/// What `sabo ctl` made of the group, if anything.
-pub(crate) fn changed(key: Key, group: &Group) -> Option<String> {
-    if group.is_paused() {
-        return Some(format!("group {key} is paused (sabo ctl)"));
-    }
-    let usual = match key {
-        Key::Limit(limit) => limit,
-        Key::One => layout::NO_LIMIT,
-    };
-    let limit = Some(group.limit()).filter(|limit| *limit < usual).and_then(Bandwidth::new)?;
-    Some(format!("group {key} runs at {limit} (sabo ctl)"))
 }
 
 #[cfg(test)]

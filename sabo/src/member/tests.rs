@@ -2,6 +2,7 @@ use std::path::Path;
 
 use super::*;
 use crate::clock;
+use crate::group::Group;
 use crate::group::map::Access;
 use crate::group::slots;
 
