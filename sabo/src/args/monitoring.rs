@@ -153,7 +153,7 @@ mod tests {
             ("a.b", false),
         ] {
             assert_eq!(name(text).is_ok(), good, "{text}");
-            let instance = monitor::plugin::instance(&format!("sabo-{text}"));
+            let instance = monitor::plugin::instance_name(&format!("sabo-{text}"));
             assert_eq!(instance.is_ok(), good || text.is_empty(), "{text}");
         }
     }
