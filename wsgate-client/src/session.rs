@@ -28,6 +28,7 @@ pub(crate) async fn serve(config: &Config, gateway: &Endpoint, mut local: Socket
                 stop: stop.now.clone(),
                 meter: relay::Meter::default(),
                 tap: None,
+                round_trip: None,
             };
             log(&carry(local, wire, settings).await);
         }
@@ -46,6 +47,7 @@ pub(crate) async fn carry_one(config: &Config, gateway: &Endpoint, local: impl L
         stop: stop.now.clone(),
         meter: relay::Meter::default(),
         tap: None,
+        round_trip: None,
     };
     let ended = carry(local, wire, settings).await;
     log(&ended);

@@ -206,6 +206,7 @@ async fn carry(gate: Arc<Gate>, about: About, on_upgrade: OnUpgrade, socket: Soc
         stop: gate.stop.now.clone(),
         meter: relay::Meter::default(),
         tap: gate.config.dump.tap(about.seq),
+        round_trip: None,
     };
     let ended = tunnel::carry(socket, wire, settings).await;
     about.closed(&ended);

@@ -30,7 +30,7 @@ use ending::{ANSWER, Ending, LocalEnd};
 use incoming::{Incoming, PeerEnd};
 use outgoing::Outgoing;
 use settings::tapping;
-pub use settings::{Limits, Settings, Tap, Wire};
+pub use settings::{Limits, RoundTrip, Settings, Tap, Wire};
 
 /// After the local end of file: the peer is finished when it has sent nothing for so long.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -75,6 +75,7 @@ struct Tunnel<L, W> {
     /// When it is as old as it may become.
     expires: Option<Instant>,
     tap: Option<Box<dyn Tap>>,
+    round_trip: Option<RoundTrip>,
     last_ping: Instant,
     next_look: Instant,
     timer: Pin<Box<Sleep>>,
@@ -99,6 +100,7 @@ impl<L: Leg, W: Leg> Tunnel<L, W> {
             limits: settings.limits,
             expires: settings.limits.lifetime.and_then(|lifetime| now.checked_add(lifetime)),
             tap: settings.tap,
+            round_trip: settings.round_trip,
             last_ping: now,
             next_look: now + LOOK,
             timer: Box::pin(tokio::time::sleep_until(now + IDLE)),
@@ -127,6 +129,7 @@ impl<L: Leg, W: Leg> Tunnel<L, W> {
         if let Some(payload) = self.incoming.take_ping() {
             self.outgoing.owe_pong(payload);
         }
+        self.observe_round_trip();
         if self.ending.is_none() {
             self.decide_by_peer(now);
         }

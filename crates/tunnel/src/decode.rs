@@ -83,6 +83,8 @@ pub struct Decoded {
     /// The payload of the latest ping in the chunk, which is owed a pong (older ones need none, RFC 6455
     /// section 5.5.3).
     pub ping: Option<Vec<u8>>,
+    /// Whether there was a pong to a ping without payload, such as ours are.
+    pub pong: bool,
     /// The end, if it came. Nothing after it is taken.
     pub end: Option<End>,
 }
@@ -241,7 +243,7 @@ impl Decoder {
                 self.state = State::Ended;
             }
             0x9 => out.ping = Some(payload.to_vec()),
-            _ => {} // a pong: that it came is all it says
+            _ => out.pong |= control.want == 0,
         }
         Ok(())
     }

@@ -19,6 +19,6 @@ mod frame;
 pub mod handshake;
 mod mask;
 
-pub use carry::{Limits, Settings, Tap, Wire, carry};
+pub use carry::{Limits, RoundTrip, Settings, Tap, Wire, carry};
 pub use decode::{Decoded, Decoder, End, Violation};
 pub use frame::{HEAD_ROOM, MAX_FRAME, Opcode, Role, encode_control, put_header};

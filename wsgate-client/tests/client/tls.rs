@@ -62,6 +62,7 @@ async fn much_data_flows_under_tls() {
         stop: client.stop.now.clone(),
         meter: relay::Meter::default(),
         tap: None,
+        round_trip: None,
     };
     let sent: Vec<u8> = (0..8_000_000u32).map(|n| (n % 251) as u8).collect();
     let application = async {

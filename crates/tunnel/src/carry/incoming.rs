@@ -40,6 +40,7 @@ pub(super) struct Incoming {
     pieces: VecDeque<Range<usize>>,
     size: Size,
     ping: Option<Vec<u8>>,
+    pong: bool,
     end: Option<PeerEnd>,
     discarding: bool,
     /// How a write failed: the local socket takes no more.
@@ -63,6 +64,7 @@ impl Incoming {
             pieces: VecDeque::new(),
             size: Size::default(),
             ping: None,
+            pong: false,
             end: None,
             discarding: false,
             sink_error: None,
@@ -133,6 +135,7 @@ impl Incoming {
         let found = self.decoder.decode(&mut chunk[rest..self.filled]);
         self.taken += found.taken;
         self.ping = found.ping.or(self.ping.take());
+        self.pong |= found.pong;
         self.end = found.end.map(PeerEnd::Frame);
         if found.pieces.is_empty() {
             return;
@@ -191,6 +194,11 @@ impl Incoming {
 
     pub(super) fn take_ping(&mut self) -> Option<Vec<u8>> {
         self.ping.take()
+    }
+
+    /// When the answer to a ping came, if one has.
+    pub(super) fn take_pong(&mut self) -> Option<Instant> {
+        std::mem::take(&mut self.pong).then_some(self.last_received)
     }
 
     pub(super) fn peer_end(&self) -> Option<PeerEnd> {

@@ -26,6 +26,8 @@ pub(super) struct Outgoing {
     owed: Owed,
     closing: bool,
     close_sent_at: Option<Instant>,
+    /// When the last ping went out, while it is unanswered.
+    ping_sent_at: Option<Instant>,
     unflushed: bool,
     /// How a write failed: the WebSocket takes no more. What the peer sent is still to be read.
     broken: Option<io::ErrorKind>,
@@ -65,6 +67,7 @@ impl Outgoing {
             owed: Owed::default(),
             closing: false,
             close_sent_at: None,
+            ping_sent_at: None,
             unflushed: false,
             broken: None,
             moved,
@@ -89,7 +92,7 @@ impl Outgoing {
             return self.write_frame(cx, wire, now);
         }
         if self.control.is_empty() {
-            self.start_control();
+            self.start_control(now);
         }
         if !self.control.is_empty() {
             return self.write_control(cx, wire, now);
@@ -148,7 +151,7 @@ impl Outgoing {
     }
 
     /// Takes what is owed next into progress. After our Close nothing more is said.
-    fn start_control(&mut self) {
+    fn start_control(&mut self, now: Instant) {
         if self.closing {
             return;
         }
@@ -160,6 +163,7 @@ impl Outgoing {
             self.control = encode_control(Opcode::Close, &code.to_be_bytes(), self.role);
         } else if std::mem::take(&mut self.owed.ping) {
             self.control = encode_control(Opcode::Ping, b"", self.role);
+            self.ping_sent_at = Some(now);
         }
     }
 
@@ -192,6 +196,11 @@ impl Outgoing {
 
     pub(super) fn owe_ping(&mut self) {
         self.owed.ping = true;
+    }
+
+    /// When the ping went out that is answered now; a pong that nobody asked for answers none.
+    pub(super) fn answer_ping(&mut self) -> Option<Instant> {
+        self.ping_sent_at.take()
     }
 
     pub(super) fn owe_close(&mut self, code: u16) {

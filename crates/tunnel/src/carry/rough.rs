@@ -109,6 +109,7 @@ fn settings() -> Settings {
         limits: Limits::default(),
         stop: CancellationToken::new(),
         meter: relay::Meter::default(),
+        round_trip: None,
         tap: None,
     }
 }

@@ -1,5 +1,6 @@
 //! What a tunnel is made of, and what its caller decides about it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use relay::{Meter, Side};
@@ -29,7 +30,12 @@ pub struct Settings {
     pub meter: Meter,
     /// Sees the payload (`--dump-tcp`).
     pub tap: Option<Box<dyn Tap>>,
+    /// Is told how long each ping waited for its answer. Pings go out when nothing moves.
+    pub round_trip: Option<RoundTrip>,
 }
+
+/// Takes the times of round trips, from the tunnel's own task: it must not wait.
+pub type RoundTrip = Arc<dyn Fn(Duration) + Send + Sync>;
 
 /// When a healthy tunnel is ended: Close 1001 to the peer, a reset to the local socket. By default never.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -335,6 +335,26 @@ async fn an_idle_tunnel_pings_every_25_seconds_and_no_answer_means_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_round_trip_is_from_a_ping_to_its_own_pong() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let observed = seen.clone();
+    let round_trip: RoundTrip =
+        Arc::new(move |took: Duration| observed.lock().unwrap().push(took.as_millis()));
+    let settings = Settings { round_trip: Some(round_trip), ..settings() };
+    let mut rig = rig_of(Role::Server, Vec::new(), 64, settings);
+    rig.send_control(Opcode::Pong, b"").await; // nobody has asked
+    for millis in [5, 120] {
+        rig.wire.read_exact(&mut [0; 2]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+        rig.send_control(Opcode::Pong, b"another's").await;
+        rig.send_control(Opcode::Pong, b"").await;
+        rig.send_control(Opcode::Pong, b"").await; // said twice
+    }
+    rig.wire.read_exact(&mut [0; 2]).await.unwrap();
+    assert_eq!(*seen.lock().unwrap(), [5, 120]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn stopping_says_going_away_and_resets_within_half_a_second() {
     let mut rig = rig(Role::Server);
     rig.send(b"x").await;
@@ -509,6 +529,7 @@ fn settings() -> Settings {
         limits: Limits::default(),
         stop: CancellationToken::new(),
         meter: relay::Meter::default(),
+        round_trip: None,
         tap: None,
     }
 }

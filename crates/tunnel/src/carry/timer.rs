@@ -69,4 +69,12 @@ impl<L: Leg, W: Leg> Tunnel<L, W> {
         self.outgoing.owe_ping();
         Some(now) // fires at once, so that the ping is written
     }
+
+    /// If a pong has come: how long after its ping.
+    pub(super) fn observe_round_trip(&mut self) {
+        let Some(came) = self.incoming.take_pong() else { return };
+        if let (Some(sent), Some(observe)) = (self.outgoing.answer_ping(), &self.round_trip) {
+            observe(came.saturating_duration_since(sent));
+        }
+    }
 }
