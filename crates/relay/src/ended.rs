@@ -68,6 +68,24 @@ impl Why {
         matches!(self, Self::Eof)
     }
 
+    /// All that [`Why::word`] says.
+    pub const WORDS: [&str; 8] =
+        ["eof", "failed", "truncated", "protocol", "code", "stopped", "idle", "lifetime"];
+
+    /// One word, for metrics.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Eof => "eof",
+            Self::Failed(_) => "failed",
+            Self::Truncated => "truncated",
+            Self::Protocol(_) => "protocol",
+            Self::Code(_) => "code",
+            Self::Stopped => "stopped",
+            Self::Idle => "idle",
+            Self::Lifetime => "lifetime",
+        }
+    }
+
     /// What an end of file means on a socket to which a write has failed, if one has.
     ///
     /// A reset or a time-out is told once. If a write was told, the next read finds an end of file that
@@ -101,5 +119,26 @@ impl fmt::Display for Why {
             Self::Idle => f.write_str("idle"),
             Self::Lifetime => f.write_str("maximum lifetime"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_end_has_its_word() {
+        let failed = Why::Failed(io::ErrorKind::TimedOut);
+        let all = [
+            Why::Eof,
+            failed,
+            Why::Truncated,
+            Why::Protocol(""),
+            Why::Code(1001),
+            Why::Stopped,
+            Why::Idle,
+            Why::Lifetime,
+        ];
+        assert_eq!(all.each_ref().map(Why::word), Why::WORDS);
     }
 }

@@ -8,19 +8,31 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// It is for throughput: [`Ended`](crate::Ended) tells of a connection only when it is over.
 #[derive(Clone, Debug, Default)]
 pub struct Meter {
-    up: Arc<AtomicU64>,
-    down: Arc<AtomicU64>,
+    up: Count,
+    down: Count,
+}
+
+/// A count, and the one that it is a part of.
+#[derive(Clone, Debug, Default)]
+struct Count {
+    own: Arc<AtomicU64>,
+    whole: Option<Arc<AtomicU64>>,
 }
 
 impl Meter {
+    /// A meter of what is also counted by this one: of one connection among all.
+    pub fn part(&self) -> Self {
+        Self { up: self.up.part(), down: self.down.part() }
+    }
+
     /// Payload bytes carried from clients to backends.
     pub fn up(&self) -> u64 {
-        self.up.load(Relaxed)
+        self.up.own.load(Relaxed)
     }
 
     /// Payload bytes carried from backends to clients.
     pub fn down(&self) -> u64 {
-        self.down.load(Relaxed)
+        self.down.own.load(Relaxed)
     }
 
     /// The count of a connection's way up.
@@ -34,18 +46,33 @@ impl Meter {
     }
 }
 
+impl Count {
+    /// A part of a part is one of the first whole alone: nobody needs more.
+    fn part(&self) -> Self {
+        let whole = self.whole.as_ref().unwrap_or(&self.own);
+        Self { own: Arc::default(), whole: Some(whole.clone()) }
+    }
+
+    fn add(&self, bytes: u64) {
+        self.own.fetch_add(bytes, Relaxed);
+        if let Some(whole) = &self.whole {
+            whole.fetch_add(bytes, Relaxed);
+        }
+    }
+}
+
 /// What one direction of one connection has carried, and its part of a [`Meter`].
 #[derive(Debug, Default)]
 pub struct Moved {
     own: u64,
-    all: Arc<AtomicU64>,
+    all: Count,
 }
 
 impl Moved {
-    /// `bytes` more were written: one relaxed addition beside the connection's own.
+    /// `bytes` more were written: a relaxed addition or two beside the connection's own.
     pub fn add(&mut self, bytes: usize) {
         self.own += bytes as u64;
-        self.all.fetch_add(bytes as u64, Relaxed);
+        self.all.add(bytes as u64);
     }
 
     /// Of this connection, in bytes.
@@ -67,5 +94,16 @@ mod tests {
         back.add(100);
         drop(other);
         assert_eq!((one.own(), back.own(), meter.up(), meter.down()), (3, 100, 7, 100));
+    }
+
+    #[test]
+    fn a_part_counts_for_itself_and_for_the_whole() {
+        let whole = Meter::default();
+        let parts = [whole.part(), whole.part()];
+        parts[0].count_up().add(3);
+        parts[1].count_up().add(4);
+        parts[1].count_down().add(5);
+        assert_eq!(parts.each_ref().map(|part| (part.up(), part.down())), [(3, 0), (4, 5)]);
+        assert_eq!((whole.up(), whole.down()), (7, 5));
     }
 }
