@@ -8,7 +8,6 @@
 //!         fix         the certificate's issuer is not trusted; --ca FILE names the roots to trust
 //! ```
 
-mod certificate;
 mod fix;
 mod frames;
 mod identity;
@@ -17,7 +16,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use http::HeaderMap;
-use https::Host;
+use https::{Certificate, Host};
 use relay::Socket;
 use tokio::net::lookup_host;
 use tokio::time::{Instant, timeout};
@@ -134,7 +133,7 @@ impl<W: Write> Check<'_, W> {
         let stream = shaken.map_err(|error| self.connect_failed("TLS", error))?;
         let connection = stream.get_ref().1;
         let version = connection.protocol_version().and_then(|version| version.as_str());
-        let own = connection.peer_certificates().and_then(|chain| certificate::of(chain.first()?));
+        let own = connection.peer_certificates().and_then(|chain| Certificate::of(chain.first()?));
         let own =
             own.map_or("a certificate that cannot be read".into(), |certificate| certificate.to_string());
         let version = version.unwrap_or("an unknown version").replace('_', ".");

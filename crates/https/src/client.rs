@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 use std::{fmt, io};
 
 use anyhow::{Context, Result};
@@ -64,6 +65,11 @@ impl ClientTls {
         stream: S,
     ) -> io::Result<TlsStream<S>> {
         TlsConnector::from(self.config()).connect(name, stream).await
+    }
+
+    /// Until when the certificate that is shown is good, if there is one and that can be read.
+    pub fn until(&self) -> Option<SystemTime> {
+        self.current.current().identity.as_ref()?.until()
     }
 
     /// The configuration of this moment. Ask for it at every connection, else a reload goes unseen.

@@ -3,13 +3,14 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use anyhow::{Result, anyhow};
 use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
 
-use crate::{pem_file, provider};
+use crate::{Certificate, pem_file, provider};
 
 /// Where certificate and key are; it may be the same file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +39,11 @@ impl Identity {
             Ok(certified) => Ok(Identity { certified: Arc::new(certified) }),
             Err(error) => Err(explain(error, files)),
         }
+    }
+
+    /// Until when its own certificate is good, if that can be read.
+    pub(crate) fn until(&self) -> Option<SystemTime> {
+        Some(Certificate::of(self.chain().first()?)?.until())
     }
 
     /// Two identities with one chain have one key.

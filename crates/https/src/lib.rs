@@ -14,9 +14,11 @@
 //! JWK set ──► jwks::JwksCache ──► keys() -> Option<Arc<KeySet>>
 //! ```
 //!
-//! The modules in reading order: `server`, `client`, `identity`, `roots`, `pem_file`, `reload`,
+//! The modules in reading order: `server`, `client`, `identity`,
+//! `certificate`, `roots`, `pem_file`, `reload`,
 //! `provider`; then `url`, [`proxy`], [`fetch`], [`jwks`], and `text` for what peers say.
 
+mod certificate;
 mod client;
 pub mod fetch;
 mod identity;
@@ -30,6 +32,7 @@ mod server;
 mod text;
 mod url;
 
+pub use certificate::{Certificate, Expiry};
 pub use client::{ClientFiles, ClientTls, client_config};
 pub use identity::{Identity, IdentityFiles};
 pub use provider::{install_provider, provider};

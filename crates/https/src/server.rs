@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 use std::{fmt, io};
 
 use anyhow::{Context, Result};
@@ -64,6 +65,11 @@ impl ServerTls {
     /// The client does not speak TLS, has no certificate that is asked for, or went away.
     pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> io::Result<TlsStream<S>> {
         TlsAcceptor::from(self.config()).accept(stream).await
+    }
+
+    /// Until when the certificate of this moment is good, if that can be read.
+    pub fn until(&self) -> Option<SystemTime> {
+        self.current.current().identity.until()
     }
 
     /// The configuration of this moment. Ask for it at every connection, else a reload goes unseen.

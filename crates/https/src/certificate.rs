@@ -7,6 +7,7 @@
 //! ```
 
 use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use der::asn1::{AnyRef, GeneralizedTime, ObjectIdentifier, UtcTime};
 use der::{DateTime, Decode, Reader, SliceReader, Tag, Tagged};
@@ -17,7 +18,12 @@ const NAMES: [(&str, ObjectIdentifier); 3] = [
     ("OU", ObjectIdentifier::new_unwrap("2.5.4.11")),
 ];
 
-pub(super) struct Certificate {
+/// From so long before its end a certificate should be replaced.
+const SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
+/// Whose it is, by whom, and until when.
+#[derive(Debug)]
+pub struct Certificate {
     subject: String,
     issuer: String,
     until: DateTime,
@@ -31,14 +37,41 @@ impl fmt::Display for Certificate {
     }
 }
 
-/// None for what cannot be read; rustls has judged it already.
-pub(super) fn of(certificate: &[u8]) -> Option<Certificate> {
-    let outer = elements(AnyRef::from_der(certificate).ok()?)?;
-    let tbs = elements(*outer.first()?)?;
-    let versioned = usize::from(tbs.first()?.tag() != Tag::Integer);
-    let field = |number: usize| tbs.get(versioned + number).copied();
-    let until = *elements(field(3)?)?.get(1)?;
-    Some(Certificate { subject: name(field(4)?)?, issuer: name(field(2)?)?, until: time(until)? })
+/// That a certificate needs replacing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// It ends within 14 days.
+    Soon,
+    /// It has ended.
+    Over,
+}
+
+impl Certificate {
+    /// Reads one in DER. None for what cannot be read; rustls has judged it already.
+    pub fn of(certificate: &[u8]) -> Option<Self> {
+        let outer = elements(AnyRef::from_der(certificate).ok()?)?;
+        let tbs = elements(*outer.first()?)?;
+        let versioned = usize::from(tbs.first()?.tag() != Tag::Integer);
+        let field = |number: usize| tbs.get(versioned + number).copied();
+        let until = *elements(field(3)?)?.get(1)?;
+        Some(Self { subject: name(field(4)?)?, issuer: name(field(2)?)?, until: time(until)? })
+    }
+
+    /// Its last moment.
+    pub fn until(&self) -> SystemTime {
+        UNIX_EPOCH + self.until.unix_duration()
+    }
+}
+
+impl Expiry {
+    /// Of what is good until `until`; none if there is time enough.
+    pub fn at(until: SystemTime, now: SystemTime) -> Option<Self> {
+        match until.duration_since(now) {
+            Ok(left) if left >= SOON => None,
+            Ok(left) if !left.is_zero() => Some(Self::Soon),
+            _ => Some(Self::Over),
+        }
+    }
 }
 
 fn elements(sequence: AnyRef<'_>) -> Option<Vec<AnyRef<'_>>> {
@@ -74,4 +107,24 @@ fn name(element: AnyRef<'_>) -> Option<String> {
 
 fn printable(text: &[u8]) -> String {
     String::from_utf8_lossy(text).chars().filter(|letter| !letter.is_control()).take(100).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ends_within_a_fortnight_should_be_replaced() {
+        let (now, day) = (UNIX_EPOCH + Duration::from_secs(1_800_000_000), Duration::from_secs(86_400));
+        for (until, expected) in [
+            (now + 15 * day, None),
+            (now + 14 * day, None),
+            (now + 13 * day, Some(Expiry::Soon)),
+            (now + day, Some(Expiry::Soon)),
+            (now, Some(Expiry::Over)),
+            (now - day, Some(Expiry::Over)),
+        ] {
+            assert_eq!(Expiry::at(until, now), expected, "{until:?}");
+        }
+    }
 }
