@@ -26,6 +26,7 @@ pub mod limits;
 pub mod listen;
 pub mod log;
 pub mod reload;
+pub mod roster;
 pub mod sockets;
 pub mod stop;
 mod text;
