@@ -4,11 +4,14 @@ mod edge;
 
 use std::path::PathBuf;
 
-use clap::Parser;
 use clap::builder::{RangedU64ValueParser, TypedValueParser};
+use clap::{Parser, Subcommand};
 use daemon::GoDuration;
 use daemon::listen::ListenAddr;
 use daemon::log::LogArgs;
+use monitor::StatusArgs;
+use monitor::health::HealthArgs;
+use monitor::plugin::MackerelArgs;
 
 use crate::file::Jwks;
 pub use edge::EdgeArgs;
@@ -17,6 +20,7 @@ pub use edge::EdgeArgs;
 /// carries their bytes to the service that the map gives for NAME.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "wsgate-server", version, after_help = EXAMPLES)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
     /// Where to listen: host:port, :port (both families), an IPv6 address in brackets, or unix:/path. Under start_server or
     /// systemd the inherited sockets are used instead [default: 127.0.0.1:8086]
@@ -104,6 +108,23 @@ pub struct Args {
     /// What surrounds the tunnels.
     #[command(flatten)]
     pub edge: EdgeArgs,
+
+    /// Where it tells how it is.
+    #[command(flatten)]
+    pub status: StatusArgs,
+
+    /// Something else than serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The subcommands, which ask a gateway that runs; without one, this is the gateway.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Print what mackerel-agent takes from a plugin
+    Mackerel(MackerelArgs),
+    /// Check a running gateway: exit status 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
+    Health(HealthArgs),
 }
 
 fn connections() -> impl TypedValueParser<Value = usize> {
@@ -124,6 +145,9 @@ Examples:
                     allow = ['alice', 'batch-*']
   start_server --port 8086 -- wsgate-server --map map.txt --public-key client.pub.pem
       restarts without a refused connection: kill -HUP the start_server
+  wsgate-server --map map.txt --public-key client.pub.pem --status-listen 127.0.0.1:9101
+      then:     curl 127.0.0.1:9101/metrics
+                wsgate-server health --status 127.0.0.1:9101
 
 Flags may be written with one dash and with underscores. Times are 300ms, 10s, 1h30m.
 Signals: SIGTERM and SIGINT let open tunnels finish; a second one ends them. SIGHUP reads --config, --map

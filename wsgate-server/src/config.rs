@@ -27,6 +27,8 @@ const MAX_CONNECTIONS: usize = 10_000;
 pub struct Config {
     /// Where to listen, unless sockets are inherited.
     pub listen: ListenAddr,
+    /// Where health and metrics are answered, unless sockets for that are inherited.
+    pub status_listen: Option<ListenAddr>,
     /// Who may pass, and where to.
     pub policy: Snapshot<Policy>,
     /// Keeps the policy up to date; taken by [`crate::run`].
@@ -69,6 +71,7 @@ impl Config {
         }
         let config = Self {
             listen: listen(args.listen.as_ref().or(file.listen.as_ref()))?,
+            status_listen: args.status.status_listen.or(file.status_listen.clone()),
             policy: Snapshot::new(policy),
             reload: Some(reload),
             dial_timeout: bound(args.dial_timeout.or(file.dial_timeout).unwrap_or(TIMEOUT)),

@@ -32,6 +32,7 @@ const HEAD_LINES: usize = 256;
 /// Serves requests until the connection is closed, upgraded or out of time. When `closing` is cancelled, the
 /// request in progress is answered, or the first one waited for, and then the connection is closed.
 pub(crate) async fn serve(gate: Arc<Gate>, socket: Socket, peer: Peer, closing: CancellationToken) {
+    let _counted = gate.metrics.http.hold();
     let deadlines = Deadlines { head: gate.config.handshake_timeout, write: gate.config.write_timeout };
     let due = deadlines.head.and_then(|head| Instant::now().checked_add(head));
     // In a box that is gone when HTTP begins: a kept connection shall not carry the state of a handshake.

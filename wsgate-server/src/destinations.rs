@@ -111,6 +111,11 @@ impl Destinations {
         self.by_name.keys().map(String::as_str)
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.by_name.is_empty()

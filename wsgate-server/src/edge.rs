@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use daemon::reload::Watch;
+use daemon::reload::{Counts, Watch};
 use https::{IdentityFiles, ServerFiles, ServerTls};
 use tokio_util::sync::CancellationToken;
 use tunnel::Limits;
@@ -51,8 +51,10 @@ impl Edge {
     }
 
     /// Reads certificates again when they change and on SIGHUP, and follows a renamed audit log on SIGHUP,
-    /// until `stop` is cancelled.
-    pub(crate) fn watch(&mut self, stop: &CancellationToken) {
+    /// until `stop` is cancelled. Gives how that goes.
+    pub(crate) fn watch(&mut self, stop: &CancellationToken) -> Vec<Arc<Counts>> {
+        let watches = [&self.certificates, &self.rotation].into_iter().flatten();
+        let counts = watches.map(Watch::counts).collect();
         if let (Some(tls), Some(watch)) = (self.tls.clone(), self.certificates.take()) {
             let stop = stop.clone();
             tokio::spawn(watch.run(stop, move || {
@@ -64,6 +66,7 @@ impl Edge {
             let (audit, stop) = (self.audit.clone(), stop.clone());
             tokio::spawn(rotation.run(stop, move || std::future::ready(audit.reopen())));
         }
+        counts
     }
 }
 

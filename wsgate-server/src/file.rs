@@ -48,6 +48,9 @@ pub struct File {
     /// `--listen`.
     #[serde(deserialize_with = "text::some")]
     pub listen: Option<ListenAddr>,
+    /// `--status-listen`.
+    #[serde(deserialize_with = "text::some")]
+    pub status_listen: Option<ListenAddr>,
     /// `--map`; its destinations are added to those of the file.
     pub map: Option<PathBuf>,
     /// `--public-key`, each.
@@ -159,10 +162,11 @@ impl File {
 
     /// Every path in it.
     fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
-        let listen = match &mut self.listen {
-            Some(ListenAddr::Unix(path)) => Some(path),
-            _ => None,
-        };
+        let sockets =
+            [&mut self.listen, &mut self.status_listen].into_iter().filter_map(|listen| match listen {
+                Some(ListenAddr::Unix(path)) => Some(path),
+                _ => None,
+            });
         let jwks = match &mut self.iap_jwks {
             Some(Jwks::File(path)) => Some(path),
             _ => None,
@@ -170,12 +174,7 @@ impl File {
         let single =
             [&mut self.map, &mut self.tls_cert, &mut self.tls_key, &mut self.client_ca, &mut self.audit_log];
         let keys = self.keys.iter_mut().map(|key| &mut key.file);
-        listen
-            .into_iter()
-            .chain(jwks)
-            .chain(single.into_iter().flatten())
-            .chain(&mut self.public_key)
-            .chain(keys)
+        sockets.chain(jwks).chain(single.into_iter().flatten()).chain(&mut self.public_key).chain(keys)
     }
 
     /// Who may reach its destinations.

@@ -130,6 +130,14 @@ impl Identity {
         self.iap().is_none_or(Iap::is_ready)
     }
 
+    /// Of the keys that verify callers' own tokens.
+    pub(crate) fn fingerprints(&self) -> Vec<&str> {
+        match self {
+            Self::Keys(keys) | Self::Both { keys, .. } => keys.fingerprints(),
+            Self::Iap(_) | Self::Anonymous { .. } => Vec::new(),
+        }
+    }
+
     /// What a pattern is on that does not say it.
     pub(crate) fn bare(&self) -> Bare {
         if self.iap().is_some() { Bare::Email } else { Bare::Sub }

@@ -18,6 +18,8 @@
 //! Whatever stops a request on the way is a `refusal`: an HTTP answer with a status, a word and a short
 //! text. Nothing is dialled before the caller is allowed. What decides is one snapshot of the policy, from
 //! the first question about a request to the last.
+//!
+//! What happens is counted by `metrics`, and told on a socket of its own (`report`).
 
 mod args;
 mod arrival;
@@ -33,21 +35,24 @@ pub mod file;
 mod guarded;
 mod identity;
 mod limits;
+mod metrics;
 mod origin;
 mod policy;
 mod protected;
 mod proxies;
 mod refusal;
+mod report;
 pub mod rules;
 mod run;
 mod session;
 mod stream;
 mod upgrade;
 
-pub use args::{Args, EdgeArgs};
+pub use args::{Args, Command, EdgeArgs};
 pub use audit::Audit;
 pub use config::Config;
 pub use dev::Dev;
 pub use edge::Edge;
+pub use metrics::{Metrics, PROGRAM};
 pub use proxies::Proxies;
 pub use run::run;

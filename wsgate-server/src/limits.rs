@@ -54,6 +54,12 @@ impl Tally {
         Ok(Permit { tally: self.clone(), counted })
     }
 
+    /// How many tunnels each of these has.
+    pub(crate) fn counts(&self, of: impl Iterator<Item = Of>) -> Vec<usize> {
+        let counts = self.lock();
+        of.map(|of| counts.get(&of).copied().unwrap_or_default()).collect()
+    }
+
     /// Never held across an await.
     fn lock(&self) -> MutexGuard<'_, HashMap<Of, usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -3,17 +3,24 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use daemon::argv::{self, Dash};
 use daemon::exit::{Failure, Stage};
 use daemon::sockets::Sockets;
 use daemon::stop::Stop;
-use wsgate_server::{Args, Config, Dev, run};
+use monitor::health::health;
+use monitor::plugin::mackerel;
+use monitor::{Busy, StatusListener};
+use wsgate_server::{Args, Command, Config, Dev, Metrics, PROGRAM, run};
 
 fn main() -> ExitCode {
-    let args: Args = match argv::parse(std::env::args_os(), Dash::Single) {
+    let mut args: Args = match argv::parse(std::env::args_os(), Dash::Single) {
         Ok(args) => args,
         Err(error) => error.exit(),
     };
+    if let Some(command) = args.command.take() {
+        return perform(command);
+    }
     args.log.init();
     match stages(args) {
         Ok(()) => ExitCode::SUCCESS,
@@ -24,18 +31,30 @@ fn main() -> ExitCode {
     }
 }
 
+/// Neither needs a runtime.
+fn perform(command: Command) -> ExitCode {
+    let said = match command {
+        Command::Mackerel(args) => mackerel(&args, &Metrics::declare().1, |name| std::env::var(name).ok()),
+        Command::Health(args) => health(&args, PROGRAM),
+    };
+    said.print(PROGRAM.name)
+}
+
 fn stages(args: Args) -> Result<(), Failure> {
     let descriptors = daemon::limits::raise_descriptors();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().running()?;
     runtime.block_on(async {
         let (mut config, dev) = Config::from_args(args, descriptors).configuring()?;
         let stop = Stop::on_signals(config.shutdown_timeout, "tunnels").running()?;
-        let sockets = Sockets::open(&config.listen).await.configuring()?;
+        let (sockets, for_status) = Sockets::open_beside_status(&config.listen).await.configuring()?;
+        let busy = Busy::with_inherited(sockets.inherited);
+        let status = StatusListener::open(config.status_listen.clone(), for_status, busy).await;
+        let status = status.context("--status-listen").configuring()?;
         let _dev = match dev {
             Some(dev) => Some(Dev::start(dev, &mut config, &sockets).await.running()?),
             None => None,
         };
-        run(config, sockets, stop).await;
+        run(config, sockets, status, stop).await;
         Ok(())
     })
 }

@@ -26,6 +26,8 @@ pub struct Policy {
     pub rules: Rules,
     /// Tunnels of one user at once; `None`: no bound.
     pub max_connections_per_user: Option<usize>,
+    /// What tells two configurations apart: the flags and all files, as a hash.
+    pub digest: String,
 }
 
 impl Policy {

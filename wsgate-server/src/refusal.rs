@@ -63,6 +63,21 @@ impl Refusal {
         }
     }
 
+    /// All that [`Refusal::word`] says.
+    pub(crate) const WORDS: [&str; 11] = [
+        "upgrade-required",
+        "bad-request",
+        "origin",
+        "draining",
+        "credential",
+        "identity-not-ready",
+        "forbidden",
+        "unknown-destination",
+        "limit",
+        "destination-refused",
+        "destination-timeout",
+    ];
+
     /// The word in `Wsgate-Refusal`.
     pub(crate) fn word(&self) -> &'static str {
         match self {
@@ -156,4 +171,31 @@ fn challenge(denied: Denied) -> HeaderValue {
         Denied::Token(Refused::NoAuthorization) | Denied::NoAssertion => "Bearer realm=\"wsgate\"",
         _ => "Bearer realm=\"wsgate\", error=\"invalid_token\"",
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_has_a_word_of_the_list() {
+        let name = || "db".to_owned();
+        let words = [
+            Refusal::UpgradeRequired,
+            Refusal::BadRequest(""),
+            Refusal::Origin,
+            Refusal::Draining,
+            Refusal::Credential(Denied::NoAssertion),
+            Refusal::IdentityNotReady,
+            Refusal::Forbidden { name: name(), reason: Forbidden("") },
+            Refusal::UnknownDestination,
+            Refusal::UserLimit,
+            Refusal::DestinationRefused { name: name() },
+            Refusal::DestinationTimeout { name: name() },
+        ];
+        assert_eq!(words.each_ref().map(Refusal::word), Refusal::WORDS);
+        for other in [Refusal::Protected, Refusal::Limit, Refusal::DestinationLimit { name: name() }] {
+            assert!(Refusal::WORDS.contains(&other.word()), "{other:?}");
+        }
+    }
 }

@@ -5,14 +5,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use daemon::accept::{self, Accepted, Stream};
+use daemon::reload::Counts;
+use daemon::roster::Roster;
 use daemon::sockets::Sockets;
 use daemon::stop::Stop;
-use relay::Socket;
+use monitor::{Status, StatusListener};
+use relay::{Meter, Socket};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::limits::Tally;
+use crate::metrics::Metrics;
+use crate::report::{self, Told};
+use crate::session::Open;
 use crate::{Config, connection};
 
 /// What connections get to write their last answer when all tunnels have ended.
@@ -30,6 +36,12 @@ pub(crate) struct Gate {
     /// connections come to us that were made before.
     refuses_when_draining: bool,
     opened: AtomicU64,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Of all tunnels.
+    pub(crate) meter: Meter,
+    pub(crate) open: Roster<Open>,
+    /// Of each set of files that is read again.
+    pub(crate) reloads: Vec<Arc<Counts>>,
     /// Tells kept connections that there are too many of them.
     pub(crate) crowded: Notify,
 }
@@ -59,18 +71,20 @@ impl Gate {
     }
 }
 
-/// Serves `sockets` until `stop` has drained.
+/// Serves `sockets` until `stop` has drained, and tells how it goes on `status`, until it begins to.
 ///
 /// Inherited sockets are closed as soon as the drain begins: who started us has a successor accept. Our own
 /// go on being served until the last tunnel has ended, so that a balancer sees `/ready` turn 503 and a
 /// caller gets an answer.
-pub async fn run(mut config: Config, sockets: Sockets, stop: Stop) {
+pub async fn run(mut config: Config, sockets: Sockets, status: Option<StatusListener>, stop: Stop) {
     let over = CancellationToken::new();
     let _watched_until_here = over.clone().drop_guard();
-    config.edge.watch(&over);
+    let mut reloads = config.edge.watch(&over);
     if let Some(reload) = config.reload.take() {
+        reloads.push(reload.counts());
         tokio::spawn(reload.run(config.policy.clone(), over.clone()));
     }
+    let (metrics, registry) = Metrics::declare();
     let gate = Arc::new(Gate {
         slots: Arc::new(Semaphore::new(config.max_connections)),
         tally: Tally::default(),
@@ -78,8 +92,17 @@ pub async fn run(mut config: Config, sockets: Sockets, stop: Stop) {
         stop: stop.clone(),
         refuses_when_draining: !sockets.inherited,
         opened: AtomicU64::new(0),
+        metrics: Arc::new(metrics),
+        meter: Meter::default(),
+        open: Roster::default(),
+        reloads,
         crowded: Notify::new(),
     });
+    report::read(&gate);
+    if let Some(listener) = status {
+        let status = Status::new(Arc::new(registry), Told(gate.clone()), stop.draining.clone());
+        tokio::spawn(listener.serve(Arc::new(status), stop.draining.clone()));
+    }
     let (deaf, closing) = (CancellationToken::new(), CancellationToken::new());
     let connections = TaskTracker::new();
     let accepting = TaskTracker::new();
@@ -146,7 +169,7 @@ mod tests {
         let listeners = daemon::listen::bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listeners[0].tcp_addr().unwrap().unwrap();
         let stop = Stop::manual();
-        let running = tokio::spawn(run(config, Sockets { listeners, inherited: false }, stop.clone()));
+        let running = tokio::spawn(run(config, Sockets { listeners, inherited: false }, None, stop.clone()));
         let mut kept = Vec::new();
         for _ in 0..most {
             let mut connection = TcpStream::connect(address).await.unwrap();
@@ -172,7 +195,7 @@ mod tests {
         let listeners = daemon::listen::bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listeners[0].tcp_addr().unwrap().unwrap();
         let stop = Stop::manual();
-        let running = tokio::spawn(run(config, Sockets { listeners, inherited: true }, stop.clone()));
+        let running = tokio::spawn(run(config, Sockets { listeners, inherited: true }, None, stop.clone()));
 
         let mut silent = TcpStream::connect(address).await.unwrap();
         let mut kept = TcpStream::connect(address).await.unwrap();

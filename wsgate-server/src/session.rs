@@ -24,6 +24,7 @@ use crate::backend::Backend;
 use crate::guarded::{Guarded, Progress};
 use crate::identity::Caller;
 use crate::limits::Permit;
+use crate::metrics::Metrics;
 use crate::proxies::Ends;
 use crate::refusal::Refusal;
 use crate::run::Gate;
@@ -48,9 +49,11 @@ pub(crate) async fn open(
     };
     about.session = audit::new_session();
     progress.dialling();
+    let dialling = gate.metrics.dialling.hold();
     let waiting = Waiting { about: &about, answered: false };
     let dialled = backend.dial(&about.ends, gate.config.dial_timeout).await;
     waiting.end();
+    drop(dialling);
     let socket = match dialled {
         Ok(socket) => socket,
         Err(error) => return about.refused(&unreachable(&error, &about), &format!("{:#}", anyhow!(error))),
@@ -60,8 +63,10 @@ pub(crate) async fn open(
 }
 
 /// What the log says of a session.
-struct About {
+#[derive(Debug)]
+pub(crate) struct About {
     audit: Arc<Audit>,
+    metrics: Arc<Metrics>,
     seq: u64,
     /// Empty until it is admitted.
     session: String,
@@ -71,6 +76,15 @@ struct About {
     caller: Option<Caller>,
     upstream: String,
     begun: Instant,
+}
+
+/// A tunnel that is open.
+#[derive(Debug)]
+pub(crate) struct Open {
+    pub(crate) about: Arc<About>,
+    /// Its own.
+    pub(crate) meter: relay::Meter,
+    pub(crate) since: Instant,
 }
 
 /// What a session holds from its admission to its end.
@@ -91,6 +105,7 @@ impl About {
         let name = request.uri().path().strip_prefix("/proxy/").unwrap_or_default();
         Self {
             audit: gate.config.edge.audit.clone(),
+            metrics: gate.metrics.clone(),
             seq: gate.next_seq(),
             session: String::new(),
             ends,
@@ -145,6 +160,7 @@ impl About {
             ptime = self.begun.elapsed().as_secs_f64(),
             "refused"
         );
+        self.metrics.refused.with(refusal.word()).inc();
         self.write_refused(refusal, reason);
         refusal.response()
     }
@@ -200,15 +216,19 @@ async fn carry(gate: Arc<Gate>, about: About, on_upgrade: OnUpgrade, socket: Soc
         }
     };
     about.opened();
+    let (about, meter) = (Arc::new(about), gate.meter.part());
+    let open = Open { about: about.clone(), meter: meter.clone(), since: Instant::now() };
+    let entered = (gate.open.enter(Arc::new(open)), gate.metrics.sessions.hold());
     let settings = Settings {
         control_timeout: gate.config.write_timeout.unwrap_or(CONTROL_TIMEOUT),
         limits: gate.config.edge.limits,
         stop: gate.stop.now.clone(),
-        meter: relay::Meter::default(),
+        meter,
         tap: gate.config.dump.tap(about.seq),
-        round_trip: None,
+        round_trip: Some(gate.metrics.round_trips()),
     };
     let ended = tunnel::carry(socket, wire, settings).await;
+    drop(entered);
     about.closed(&ended);
     drop(slot);
 }

@@ -9,6 +9,7 @@ fn parse(text: &str) -> Result<File> {
 
 const FULL: &str = r#"
 listen = "[::1]:8086"
+status_listen = "unix:wsgate.sock"
 map = "map.txt"
 public_key = ["a.pem", "/keys/b.pem"]
 jwt_freshness = "30m"
@@ -70,6 +71,7 @@ fn what_the_flags_say_is_read() {
     let path = |name: &str| Some(Path::new("/etc/wsgate").join(name));
     let expected = File {
         listen: Some("[::1]:8086".parse().unwrap()),
+        status_listen: Some("unix:/etc/wsgate/wsgate.sock".parse().unwrap()),
         map: path("map.txt"),
         public_key: vec!["/etc/wsgate/a.pem".into(), "/keys/b.pem".into()],
         jwt_freshness: duration("30m"),

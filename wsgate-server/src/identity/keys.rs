@@ -56,6 +56,10 @@ impl Keys {
         Ok(Self { set, policy, subjects })
     }
 
+    pub(super) fn fingerprints(&self) -> Vec<&str> {
+        self.set.keys().iter().map(|key| key.public.fingerprint()).collect()
+    }
+
     pub(super) fn verify(&self, headers: &HeaderMap, now: SystemTime) -> Result<Known, Denied> {
         let lines = headers.get_all(header::AUTHORIZATION).iter().map(|value| value.as_bytes());
         let bearer = token::bearer(lines, Bare::Accept).map_err(Denied::Token)?;

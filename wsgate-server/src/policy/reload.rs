@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use daemon::reload::{Paths, Snapshot, Watch};
+use daemon::reload::{Counts, Paths, Snapshot, Watch};
 use relay::Address;
 use token::PublicKey;
 use tokio_util::sync::CancellationToken;
@@ -46,6 +46,11 @@ impl Reload {
     /// From now on there is a destination that no file has.
     pub(crate) fn build_in(&mut self, name: String, address: Address) {
         self.source.built_in.push((name, address));
+    }
+
+    /// How reloads go.
+    pub(crate) fn counts(&self) -> Arc<Counts> {
+        self.watch.counts()
     }
 
     /// Replaces `policy` at every reload, until `stop`.
@@ -98,6 +103,7 @@ fn changed(started: &File, now: &File) -> Vec<&'static str> {
     let (a, b) = (started, now);
     let settings = [
         ("listen", a.listen != b.listen),
+        ("status_listen", a.status_listen != b.status_listen),
         ("dial_timeout", a.dial_timeout != b.dial_timeout),
         ("handshake_timeout", a.handshake_timeout != b.handshake_timeout),
         ("write_timeout", a.write_timeout != b.write_timeout),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use aws_lc_rs::digest;
 use daemon::GoDuration;
 use relay::Address;
 use token::{Key, PublicKey};
@@ -62,12 +63,24 @@ impl Source {
             bail!("{lost}; callers get by with less proof only by a restart");
         }
         Ok(Policy {
+            digest: self.digest(file, &destinations, &identity),
             destinations,
             origins,
             rules: file.rules(identity.bare()),
             identity,
             max_connections_per_user: self.args.max_connections_per_user.or(file.max_connections_per_user),
         })
+    }
+
+    /// The first 16 hex digits of a SHA-256 of what was read: flags, file, destinations and keys. None of them
+    /// is a secret.
+    fn digest(&self, file: &File, destinations: &Destinations, identity: &Identity) -> String {
+        let mut names: Vec<&str> = destinations.names().collect();
+        names.sort_unstable();
+        let to: Vec<_> = names.into_iter().map(|name| (name, destinations.get(name))).collect();
+        let all = format!("{:?}", (&self.args, file, to, identity.fingerprints()));
+        let hash = digest::digest(&digest::SHA256, all.as_bytes());
+        hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
     fn identity(&self, file: &File, before: Option<&Policy>) -> Result<Identity> {

@@ -30,6 +30,7 @@ fn policy() -> Policy {
         origins: Origins::default(),
         rules: file.rules(Bare::Sub),
         max_connections_per_user: file.max_connections_per_user,
+        digest: String::new(),
     }
 }
 
@@ -148,7 +149,7 @@ async fn the_gate_asks_all_of_it_in_order() {
     let listeners = daemon::listen::bind(&"127.0.0.1:0".parse().unwrap()).await.unwrap();
     let gateway = listeners[0].tcp_addr().unwrap().unwrap();
     let sockets = Sockets { listeners, inherited: false };
-    let running = tokio::spawn(crate::run(config, sockets, Stop::manual()));
+    let running = tokio::spawn(crate::run(config, sockets, None, Stop::manual()));
 
     let assertion = |email: &str| {
         let claims =

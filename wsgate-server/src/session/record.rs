@@ -1,8 +1,9 @@
 //! What the log and the audit log say of a session.
 
 use relay::Ended;
+use serde_json::{Value, json};
 
-use super::About;
+use super::{About, Open};
 use crate::audit::{Bounded, Closed, Known, Line, Refused};
 use crate::refusal::Refusal;
 
@@ -19,6 +20,7 @@ impl About {
             ptime = self.begun.elapsed().as_secs_f64(),
             "the caller left before its tunnel was open"
         );
+        self.metrics.left.inc();
         self.write("left", None, None);
     }
 
@@ -37,6 +39,8 @@ impl About {
             ptime = self.begun.elapsed().as_secs_f64(),
             "tunnel opened"
         );
+        self.metrics.opened.inc();
+        self.metrics.setup.observe(self.begun.elapsed());
         self.write("open", None, None);
     }
 
@@ -57,6 +61,7 @@ impl About {
             status = if ended.why.is_orderly() { "Succeeded" } else { "Failed" },
             "tunnel closed"
         );
+        self.metrics.closed.with(ended.why.word()).inc();
         self.write("close", None, Some(ended));
     }
 
@@ -88,5 +93,23 @@ impl About {
         line.refused = refused;
         line.closed = ended.map(Closed::from);
         self.audit.write(&line);
+    }
+}
+
+impl Open {
+    /// What an operator needs to know of a tunnel, and no secret.
+    pub(crate) fn json(&self) -> Value {
+        let about = &self.about;
+        json!({
+            "session": about.session,
+            "seq": about.seq,
+            "user": about.user(),
+            "peer": about.ends.peer.to_string(),
+            "destination": about.destination,
+            "upstream": about.upstream,
+            "seconds": self.since.elapsed().as_secs(),
+            "up_bytes": self.meter.up(),
+            "down_bytes": self.meter.down(),
+        })
     }
 }

@@ -37,7 +37,8 @@ impl Gateway {
         let listeners = daemon::listen::bind(&listen.parse().unwrap()).await.unwrap();
         let address = listeners[0].tcp_addr().unwrap();
         let stop = Stop::manual();
-        let running = tokio::spawn(run(config, Sockets { listeners, inherited: false }, stop.clone()));
+        let sockets = Sockets { listeners, inherited: false };
+        let running = tokio::spawn(run(config, sockets, None, stop.clone()));
         Self { address, stop, running, _dir: dir }
     }
 

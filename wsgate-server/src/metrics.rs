@@ -1,0 +1,156 @@
+//! What is counted, each once: name, kind, unit, help, and the graphs it is shown in.
+//!
+//! `up` is from callers to destinations, `down` the other way. There is no count of resumed tunnels, since
+//! dialect 1 cannot resume.
+
+use std::sync::Arc;
+
+use monitor::{
+    Counter, Declare, Family, Gauge, Histogram, Line, Program, Reading, Registry, Unit, histogram,
+};
+use relay::Why;
+use tunnel::RoundTrip;
+
+use crate::refusal::Refusal;
+
+/// Who is monitored.
+pub const PROGRAM: Program = Program { name: "wsgate-server", version: env!("CARGO_PKG_VERSION") };
+
+/// The handles.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    pub(crate) sessions: Gauge,
+    pub(crate) sessions_max: Reading,
+    pub(crate) dialling: Gauge,
+    pub(crate) http: Gauge,
+    pub(crate) opened: Counter,
+    pub(crate) refused: Family<Counter>,
+    pub(crate) left: Counter,
+    pub(crate) closed: Family<Counter>,
+    pub(crate) up: Counter,
+    pub(crate) down: Counter,
+    pub(crate) setup: Histogram,
+    pub(crate) round_trip: Histogram,
+    pub(crate) destinations: Reading,
+    pub(crate) certificate_left: Reading,
+    pub(crate) reloads: Counter,
+    pub(crate) reloads_failed: Counter,
+}
+
+impl Metrics {
+    /// The handles, and the registry that they are in.
+    pub fn declare() -> (Self, Registry) {
+        let mut declare = Declare::new(PROGRAM);
+        let metrics = Self::of_tunnels(&mut declare);
+        metrics.draw_default(&mut declare);
+        metrics.draw_rest(&mut declare);
+        (metrics, declare.done())
+    }
+
+    fn of_tunnels(to: &mut Declare) -> Self {
+        let seconds = histogram::SECONDS;
+        Self {
+            sessions: to.gauge("sessions", "Tunnels that are open"),
+            sessions_max: to.reading("sessions_max", "Tunnels that may be open at once"),
+            dialling: to.gauge("dialling", "Callers whose destination is being reached"),
+            http: to.gauge("http_connections", "Connections that are not, or not yet, tunnels"),
+            opened: to.counter("sessions_opened", "Tunnels that were opened"),
+            refused: to.counters("sessions_refused", "Requests refused", "reason", &Refusal::WORDS),
+            left: to.counter("sessions_left", "Callers that left before their tunnel was open"),
+            closed: to.counters("sessions_closed", "Tunnels that ended", "why", &Why::WORDS),
+            up: to.counter("up_bytes", "Payload carried from callers to destinations"),
+            down: to.counter("down_bytes", "Payload carried from destinations to callers"),
+            setup: to.histogram("setup_seconds", "From a request's head to its open tunnel", seconds),
+            round_trip: to.histogram(
+                "round_trip_seconds",
+                "From a ping to its pong in idle tunnels",
+                seconds,
+            ),
+            destinations: to.reading("destinations", "Destinations that callers may ask for"),
+            certificate_left: to.reading("certificate_left_seconds", "Until the TLS certificate ends"),
+            reloads: to.counter("reloads", "Times that changed files came into force"),
+            reloads_failed: to.counter("reloads_failed", "Times that an error left everything as it was"),
+        }
+    }
+
+    fn draw_default(&self, to: &mut Declare) {
+        let open = Line::now("open", "open now", &self.sessions).by_default();
+        let most = Line::now("max", "may be open", &self.sessions_max);
+        to.graph("sessions", "Tunnels", Unit::Integer, [open, most]);
+        let opened = Line::rate("opened", "opened", &self.opened).by_default();
+        let refused = Line::rate("refused", "refused", &self.refused).by_default();
+        let left = Line::rate("left", "callers that left", &self.left);
+        to.graph("rate", "Tunnels a second", Unit::Float, [opened, refused, left]);
+        let up = Line::rate("up", "to destinations", &self.up).by_default();
+        let down = Line::rate("down", "to callers", &self.down).by_default();
+        to.graph("bytes", "Throughput", Unit::BytesPerSecond, [up, down]);
+        to.graph("setup", "Set-up", Unit::Milliseconds, percentiles(&self.setup));
+        to.graph("round_trip", "Tunnel round trip", Unit::Milliseconds, percentiles(&self.round_trip));
+    }
+
+    fn draw_rest(&self, to: &mut Declare) {
+        let refused = Line::each(&self.refused).stacked();
+        to.graph("refused", "Refused a second, by reason", Unit::Float, [refused]);
+        let closed = Line::each(&self.closed).stacked();
+        to.graph("closed", "Ended a second, by why", Unit::Float, [closed]);
+        let dialling = Line::now("dialling", "reaching destinations", &self.dialling);
+        let http = Line::now("http", "speaking HTTP", &self.http);
+        to.graph("connections", "Connections before a tunnel", Unit::Integer, [dialling, http]);
+        let destinations = Line::now("loaded", "in force", &self.destinations);
+        to.graph("destinations", "Destinations", Unit::Integer, [destinations]);
+        let left = Line::now("days", "days left", &self.certificate_left).times(1.0 / 86_400.0);
+        to.graph("certificate", "TLS certificate", Unit::Float, [left]);
+        let done = Line::last_hour("done", "done", &self.reloads);
+        let failed = Line::last_hour("failed", "failed", &self.reloads_failed);
+        to.graph("reloads", "Reloads in the last hour", Unit::Integer, [done, failed]);
+    }
+
+    /// Takes the round trips of a tunnel.
+    pub(crate) fn round_trips(&self) -> RoundTrip {
+        let histogram = self.round_trip.clone();
+        Arc::new(move |took| histogram.observe(took))
+    }
+}
+
+/// Of seconds; only the 99 % are in the default set.
+fn percentiles(of: &Histogram) -> [Line; 2] {
+    [
+        Line::percentile("p99", "99 %", of, 0.99).times(1000.0).by_default(),
+        Line::percentile("p50", "50 %", of, 0.5).times(1000.0),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use monitor::{Exposition, Set};
+
+    #[test]
+    fn names_are_good_and_refusals_are_there_before_they_happen() {
+        let (metrics, registry) = Metrics::declare();
+        metrics.refused.with("credential").inc();
+        metrics.refused.with("no such word").inc();
+        metrics.setup.observe(std::time::Duration::from_millis(3));
+        let text = registry.expose(Exposition::Prometheus);
+        for line in [
+            "wsgate_server_sessions_refused_total{reason=\"credential\"} 1",
+            "wsgate_server_sessions_refused_total{reason=\"destination-timeout\"} 0",
+            "wsgate_server_sessions_refused_total{reason=\"other\"} 1",
+            "wsgate_server_sessions_closed_total{why=\"lifetime\"} 0",
+            "wsgate_server_up_bytes_total 0",
+            "wsgate_server_setup_seconds_count 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} in {text}");
+        }
+        assert!(!text.contains("resumed"), "not before tunnels can be resumed");
+    }
+
+    #[test]
+    fn graphs_are_there_without_a_daemon() {
+        let graphs = Metrics::declare().1.graphs(None, Set::Default).to_string();
+        for name in ["sessions", "rate", "bytes", "setup", "round_trip"] {
+            assert!(graphs.contains(&format!("\"wsgate-server.{name}\"")), "{name} in {graphs}");
+        }
+        assert!(!graphs.contains("wsgate-server.closed"));
+    }
+}
