@@ -33,6 +33,37 @@ pub(crate) enum AttemptError {
 }
 
 impl AttemptError {
+    /// All that [`AttemptError::word`] says, but for words of the gateway that we do not know.
+    pub(crate) const WORDS: [&str; 16] = [
+        "no-credential",
+        "connect",
+        "proxy",
+        "tls",
+        "silent",
+        "no-websocket",
+        "http",
+        "origin",
+        "draining",
+        "credential",
+        "identity-not-ready",
+        "forbidden",
+        "unknown-destination",
+        "limit",
+        "destination-refused",
+        "destination-timeout",
+    ];
+
+    /// One word, for metrics: the gateway's own if it is the gateway that refuses.
+    pub(crate) fn word(&self) -> &str {
+        match self {
+            Self::Credential(_) => "no-credential",
+            Self::Connect(error) => error.word(),
+            Self::Silent(_) => "silent",
+            Self::NoAnswer(_) | Self::NotWebSocket(_) => "no-websocket",
+            Self::Refused(refusal) => refusal.word.as_deref().unwrap_or("http"),
+        }
+    }
+
     /// tunnel.md, "The upgrade": what stands in front of the gateway, and a gateway that is not up, may get
     /// better within seconds. What the gateway itself says about this tunnel does not.
     pub(crate) fn again(&self) -> Again {
@@ -62,4 +93,34 @@ pub(crate) async fn attempt(
         config.credential.refused();
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderMap, HeaderValue, StatusCode};
+
+    #[test]
+    fn every_failure_has_a_word_of_the_list() {
+        let refused = |word: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            word.map(|word| headers.insert("wsgate-refusal", HeaderValue::from_static(word)));
+            AttemptError::Refused(Refusal::new(StatusCode::FORBIDDEN, &headers, b""))
+        };
+        let slow = Duration::ZERO;
+        for (error, word) in [
+            (ConnectError::Silent(slow).into(), "tls"),
+            (ConnectError::NoTls.into(), "tls"),
+            (ConnectError::SilentProxy(String::new(), slow).into(), "proxy"),
+            (ConnectError::Dial(relay::DialError::TimedOut(slow)).into(), "connect"),
+            (AttemptError::Silent(slow), "silent"),
+            (AttemptError::NotWebSocket(""), "no-websocket"),
+            (refused(None), "http"),
+            (refused(Some("forbidden")), "forbidden"),
+        ] {
+            assert_eq!(error.word(), word);
+            assert!(AttemptError::WORDS.contains(&error.word()), "{error}");
+        }
+        assert!(!AttemptError::WORDS.contains(&refused(Some("moon-phase")).word()), "that is `other`");
+    }
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use aws_lc_rs::digest;
+use daemon::listen::ListenAddr;
 use http::header::{self, HeaderMap};
 use https::proxy::ProxyRule;
 use rustls_pki_types::ServerName;
@@ -35,6 +37,10 @@ pub struct Config {
     pub connect_timeout: Option<Duration>,
     /// How long tunnels may live on after the signal to stop.
     pub shutdown_timeout: Duration,
+    /// Where health and metrics are answered.
+    pub status_listen: Option<ListenAddr>,
+    /// What tells two configurations apart: the flags, without secrets, as a hash.
+    pub digest: String,
 }
 
 /// What there is to do.
@@ -63,6 +69,7 @@ impl Config {
     /// The first thing wrong, with file, line and fix.
     pub fn in_environment(args: Args, environment: &dyn Fn(&str) -> Option<String>) -> Result<(Self, Work)> {
         let work = Work::from_args(&args)?;
+        let digest = digest(&args);
         let headers = headers::parse(args.headers.iter().map(|text| text.0.as_str()))?;
         let credential = Credential::from_args(&args, environment)?;
         for (name, flag) in credential.sets() {
@@ -94,6 +101,8 @@ impl Config {
             proxies,
             connect_timeout: Some(args.connect_timeout.0).filter(|time| !time.is_zero()), // as in Go
             shutdown_timeout: args.shutdown_timeout.0,
+            status_listen: args.status.status_listen,
+            digest,
         };
         Ok((config, work))
     }
@@ -130,9 +139,9 @@ impl Work {
     fn from_args(args: &Args) -> Result<Self> {
         match (&args.command, &args.stdio, &args.map) {
             (Some(Command::Check { url }), _, _) => Ok(Self::Check(url.0.parse().context("check")?)),
-            (None, Some(url), _) => Ok(Self::Stdio(url.0.parse().context("--stdio")?)),
-            (None, None, Some(path)) => Ok(Self::Listen(Map::load(path)?)),
-            (None, None, None) => bail!("give --map FILE or --stdio URL"),
+            (_, Some(url), _) => Ok(Self::Stdio(url.0.parse().context("--stdio")?)),
+            (_, None, Some(path)) => Ok(Self::Listen(Map::load(path)?)),
+            (_, None, None) => bail!("give --map FILE or --stdio URL"),
         }
     }
 
@@ -143,6 +152,12 @@ impl Work {
         };
         lines.iter().map(|line| &line.gateway).chain(one)
     }
+}
+
+/// The first 16 hex digits of a SHA-256 of the flags as they are shown, which is without secrets.
+fn digest(args: &Args) -> String {
+    let hash = digest::digest(&digest::SHA256, format!("{args:?}").as_bytes());
+    hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Whether others see what is sent there.

@@ -50,6 +50,15 @@ pub(crate) enum ConnectError {
 }
 
 impl ConnectError {
+    /// What failed on the way.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Dial(_) => "connect",
+            Self::DialProxy(..) | Self::Proxy(_) | Self::SilentProxy(..) => "proxy",
+            Self::Tls(_) | Self::Silent(_) | Self::NoTls => "tls",
+        }
+    }
+
     /// What a proxy decides about us stays decided; everything else on the way may get better.
     pub(crate) fn again(&self) -> Again {
         match self {

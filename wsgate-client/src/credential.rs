@@ -148,6 +148,12 @@ impl Credential {
         }
     }
 
+    /// Whether the last attempt to get a token from somebody failed.
+    pub(crate) fn is_failing(&self) -> bool {
+        let own = matches!(&self.own, Some(Own::Command(keeper)) if keeper.is_failing());
+        own || matches!(&self.front, Some(Front::Identity(keeper)) if keeper.is_failing())
+    }
+
     /// The gateway refuses what we sent: the next connection shall have something newer if there is.
     pub(crate) fn refused(&self) {
         match &self.front {

@@ -8,7 +8,6 @@ use anyhow::{Context, Result};
 use daemon::accept::{self, Accepted, Stream};
 use daemon::listen::{self, ListenAddr, Listener};
 use daemon::reload::Snapshot;
-use daemon::stop::Stop;
 use relay::Socket;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -18,6 +17,7 @@ use tracing::Instrument;
 use crate::config::Config;
 use crate::endpoint::Endpoint;
 use crate::map::{Line, Map};
+use crate::service::{Caller, Service};
 use crate::session;
 
 /// A line that could not be bound in a reload is tried again after so long.
@@ -75,33 +75,35 @@ impl Forward {
     }
 
     /// Accepts until `close`, which a drain cancels too.
-    pub(crate) async fn serve(mut self, config: Arc<Config>, stop: Stop, close: CancellationToken) {
+    pub(crate) async fn serve(mut self, service: Arc<Service>, close: CancellationToken) {
         if self.listeners.is_empty() {
             tokio::select! {
                 () = close.cancelled() => return,
-                () = self.bind_at_last(&config) => {}
+                () = self.bind_at_last(&service) => {}
             }
         }
         let mut accepting = JoinSet::new();
         for listener in self.listeners {
             let gateway = self.gateway.clone();
-            accepting.spawn(accept(listener, gateway, config.clone(), stop.clone(), close.clone()));
+            accepting.spawn(accept(listener, gateway, service.clone(), close.clone()));
         }
         while accepting.join_next().await.is_some() {}
     }
 
     /// Somebody may hold the address for a while; the first failure is told, and the end of it.
-    async fn bind_at_last(&mut self, config: &Config) {
-        let mut told = false;
+    async fn bind_at_last(&mut self, service: &Service) {
+        let mut told = None;
         loop {
             match listen::bind(&self.listen).await {
                 Ok(listeners) => {
                     self.listeners = listeners;
-                    return self.log(config);
+                    return self.log(&service.config);
                 }
-                Err(error) if told => tracing::debug!(error = &error as &dyn std::error::Error, "not bound"),
+                Err(error) if told.is_some() => {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "not bound")
+                }
                 Err(error) => {
-                    told = true;
+                    told = Some(service.metrics.unbound.hold());
                     let error = &error as &dyn std::error::Error;
                     tracing::error!(error, "a new line of the map is not listened on; trying every 5 s");
                 }
@@ -114,19 +116,17 @@ impl Forward {
 async fn accept(
     listener: Listener,
     gateway: Snapshot<Endpoint>,
-    config: Arc<Config>,
-    stop: Stop,
+    service: Arc<Service>,
     close: CancellationToken,
 ) {
-    let listen = listener.to_string();
+    let _bound = service.metrics.listening.hold();
+    let listen: Arc<str> = listener.to_string().into();
     accept::serve(listener, close, |Accepted { stream, peer }| {
         let gateway = gateway.load();
         let span = tracing::error_span!("connection", %listen, url = %gateway, %peer);
-        let (config, stopping) = (config.clone(), stop.clone());
-        let serving = async move {
-            session::serve(&config, &gateway, socket(stream), &stopping).await;
-        };
-        stop.tracker.spawn(serving.instrument(span));
+        let (caller, serving) = (Caller { listen: listen.clone(), gateway, peer }, service.clone());
+        let serving = async move { session::serve(&serving, caller, socket(stream)).await };
+        service.stop.tracker.spawn(serving.instrument(span));
     })
     .await;
 }

@@ -101,6 +101,11 @@ impl<S: Source> Keeper<S> {
         state.good_at((self.shared.clock)()).ok_or_else(|| state.failure.clone().unwrap_or_else(slow))
     }
 
+    /// Whether the last attempt to get a token failed.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.shared.state.borrow().failure.is_some()
+    }
+
     /// The gateway does not take the token: another is got, but not because of each of a thousand refusals.
     pub(crate) fn refused(&self) {
         let mut forced = self.shared.forced();

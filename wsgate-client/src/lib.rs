@@ -16,6 +16,8 @@
 //! What stops an attempt is an `AttemptError`: it says what the gateway answered and whether
 //! another attempt makes sense. A local connection that gets no tunnel is reset, so that no application
 //! takes it for an empty answer.
+//!
+//! What happens is counted by `metrics`, and told on a socket of its own (`report`).
 
 mod args;
 mod attempt;
@@ -31,10 +33,13 @@ mod held;
 mod iap;
 mod keeper;
 mod map;
+mod metrics;
 mod refusal;
+mod report;
 mod retry;
 mod run;
 mod self_signed;
+mod service;
 mod service_account;
 mod serving;
 mod session;
@@ -47,8 +52,9 @@ mod token_command;
 mod token_file;
 mod upgrade;
 
-pub use args::Args;
+pub use args::{Args, Command};
 pub use check::check;
 pub use config::{Config, Work};
 pub use forward::Forwards;
+pub use metrics::{Metrics, PROGRAM};
 pub use run::run;

@@ -8,14 +8,20 @@ use daemon::argv::{self, Dash};
 use daemon::exit::{Failure, Stage};
 use daemon::reload::Watch;
 use daemon::stop::Stop;
+use monitor::health::health;
+use monitor::plugin::mackerel;
+use monitor::{Busy, StatusListener};
 use wsgate_client::stdio::{self, Pipes};
-use wsgate_client::{Args, Config, Forwards, Work, check, run};
+use wsgate_client::{Args, Command, Config, Forwards, Metrics, PROGRAM, Work, check, run};
 
 fn main() -> ExitCode {
     let args: Args = match argv::parse(std::env::args_os(), Dash::Double) {
         Ok(args) => args,
         Err(error) => error.exit(),
     };
+    if let Some(done) = perform(&args) {
+        return done;
+    }
     match args.command.is_some() || args.stdio.is_some() {
         true => args.log.init_quietly(),
         false => args.log.init(),
@@ -27,6 +33,16 @@ fn main() -> ExitCode {
             failure.code()
         }
     }
+}
+
+/// What there is to ask a client that runs; it needs no runtime.
+fn perform(args: &Args) -> Option<ExitCode> {
+    let said = match args.command.as_ref()? {
+        Command::Mackerel(args) => mackerel(args, &Metrics::declare().1, |name| std::env::var(name).ok()),
+        Command::Health(args) => health(args, PROGRAM),
+        Command::Check { .. } => return None,
+    };
+    Some(said.print(PROGRAM.name))
 }
 
 fn stages(args: Args) -> Result<ExitCode, Failure> {
@@ -41,7 +57,10 @@ fn stages(args: Args) -> Result<ExitCode, Failure> {
                 config.first_token().await.running()?;
                 let stop = Stop::on_signals(config.shutdown_timeout, "tunnels").running()?;
                 let forwards = Forwards::bind(&config, &map).await.configuring()?;
-                run(config, forwards, stop, Some(watch)).await;
+                let at = config.status_listen.clone();
+                let status = StatusListener::open(at, Vec::new(), Busy::Fails).await;
+                let status = status.context("--status-listen").configuring()?;
+                run(config, forwards, status, stop, Some(watch)).await;
                 Ok(ExitCode::SUCCESS)
             }
             Work::Stdio(gateway) => {

@@ -3,21 +3,48 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use daemon::reload::Watch;
+use daemon::reload::{Snapshot, Watch};
+use daemon::roster::Roster;
 use daemon::stop::{How, Stop};
+use monitor::{Status, StatusListener};
+use relay::Meter;
 use tokio::sync::Mutex;
 
 use crate::config::Config;
 use crate::forward::Forwards;
+use crate::metrics::Metrics;
+use crate::report::{self, Told};
+use crate::service::Service;
 use crate::serving::Serving;
 
 /// Serves `forwards` until `stop` says to drain, closes them, and waits for what is open. What `watch` sees
-/// is reloaded meanwhile: the map, and the files of the configuration.
-pub async fn run(config: Config, forwards: Forwards, stop: Stop, watch: Option<Watch>) -> How {
-    let config = Arc::new(config);
-    let serving = Arc::new(Mutex::new(Serving::new(config.clone(), stop.clone(), forwards)));
+/// is reloaded meanwhile: the map, and the files of the configuration. How it goes is told on `status`, until
+/// the drain begins.
+pub async fn run(
+    config: Config,
+    forwards: Forwards,
+    status: Option<StatusListener>,
+    stop: Stop,
+    watch: Option<Watch>,
+) -> How {
+    let (metrics, registry) = Metrics::declare();
+    let service = Arc::new(Service {
+        config,
+        stop: stop.clone(),
+        metrics,
+        meter: Meter::default(),
+        open: Roster::default(),
+        lines: Snapshot::new(Vec::new()),
+        reloads: watch.as_ref().map(Watch::counts),
+    });
+    report::read(&service);
+    let serving = Arc::new(Mutex::new(Serving::new(service.clone(), forwards)));
+    if let Some(listener) = status {
+        let status = Status::new(Arc::new(registry), Told(service.clone()), stop.draining.clone());
+        tokio::spawn(listener.serve(Arc::new(status), stop.draining.clone()));
+    }
     let watching = async {
-        let reload = || reload(config.clone(), serving.clone());
+        let reload = || reload(service.clone(), serving.clone());
         if let Some(watch) = watch {
             watch.run(stop.draining.clone(), reload).await;
         }
@@ -29,8 +56,8 @@ pub async fn run(config: Config, forwards: Forwards, stop: Stop, watch: Option<W
 }
 
 /// All files are read before anything is changed.
-async fn reload(config: Arc<Config>, serving: Arc<Mutex<Serving>>) -> Result<()> {
-    if let Some(map) = config.reload()? {
+async fn reload(service: Arc<Service>, serving: Arc<Mutex<Serving>>) -> Result<()> {
+    if let Some(map) = service.config.reload()? {
         serving.lock().await.follow(&map).await;
     }
     Ok(())

@@ -4,19 +4,17 @@ use std::sync::Arc;
 
 use daemon::listen::ListenAddr;
 use daemon::reload::Snapshot;
-use daemon::stop::Stop;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
 use crate::endpoint::Endpoint;
 use crate::forward::{Forward, Forwards};
 use crate::map::{Line, Map};
+use crate::service::Service;
 
 /// The served lines of a map.
 pub(crate) struct Serving {
-    config: Arc<Config>,
-    stop: Stop,
+    service: Arc<Service>,
     lines: Vec<Served>,
 }
 
@@ -29,16 +27,17 @@ struct Served {
 }
 
 impl Serving {
-    pub(crate) fn new(config: Arc<Config>, stop: Stop, forwards: Forwards) -> Self {
-        let mut serving = Self { config, stop, lines: Vec::new() };
+    pub(crate) fn new(service: Arc<Service>, forwards: Forwards) -> Self {
+        let mut serving = Self { service, lines: Vec::new() };
         serving.lines = forwards.0.into_iter().map(|forward| serving.start(forward)).collect();
+        serving.show();
         serving
     }
 
     fn start(&self, forward: Forward) -> Served {
         let (listen, gateway) = (forward.listen.clone(), forward.gateway.clone());
-        let close = self.stop.draining.child_token();
-        let serve = forward.serve(self.config.clone(), self.stop.clone(), close.clone());
+        let close = self.service.stop.draining.child_token();
+        let serve = forward.serve(self.service.clone(), close.clone());
         Served { listen, gateway, close, accepting: tokio::spawn(serve) }
     }
 
@@ -59,6 +58,13 @@ impl Serving {
             };
             self.lines.push(served);
         }
+        self.show();
+    }
+
+    /// Lets the status see the lines.
+    fn show(&self) {
+        let lines = self.lines.iter().map(|served| (served.listen.clone(), served.gateway.clone()));
+        self.service.lines.store(lines.collect());
     }
 
     /// Once all that is served has been closed.

@@ -1,57 +1,76 @@
 //! A local connection, from its acceptance to its log line.
 
 use std::error::Error;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use daemon::stop::Stop;
-use relay::{Ended, Leg, Side, Socket, Why};
-use tokio::time::Instant;
-use tunnel::{Settings, Wire, carry};
+use relay::{Ended, Leg, Meter, Side, Socket, Why};
+use tunnel::{RoundTrip, Settings, Wire, carry};
 
 use crate::attempt::attempt;
 use crate::config::Config;
 use crate::endpoint::Endpoint;
 use crate::retry::{Budget, GivenUp, Success, repeat};
+use crate::service::{Caller, Open, Service};
 use crate::stream::Stream;
 
 /// How long the last control frames may take to be written.
 const CONTROL: Duration = Duration::from_secs(10);
 
-/// Opens a tunnel to `gateway` and carries `local` through it. Without a tunnel `local` is reset.
-pub(crate) async fn serve(config: &Config, gateway: &Endpoint, mut local: Socket, stop: &Stop) {
+/// A tunnel.
+pub(crate) struct Opened {
+    wire: Wire<Stream>,
+    pub(crate) attempts: u32,
+    pub(crate) took: Duration,
+}
+
+/// Why there is none.
+pub(crate) enum Unopened {
+    /// All is to end.
+    Stopped,
+    /// The application has left.
+    Gone,
+    GivenUp(GivenUp),
+}
+
+/// Opens a tunnel to the gateway of `caller` and carries `local` through it. Without a tunnel `local` is reset.
+pub(crate) async fn serve(service: &Service, caller: Caller, mut local: Socket) {
+    let Service { config, stop, metrics, .. } = service;
+    let waiting = metrics.waiting.hold();
     // In a box that is gone when the tunnel is open: an idle tunnel shall not carry the state of its set-up.
-    match Box::pin(open(config, gateway, local.failed(), stop)).await {
-        Some(wire) => {
-            let settings = Settings {
-                control_timeout: CONTROL,
-                limits: tunnel::Limits::default(),
-                stop: stop.now.clone(),
-                meter: relay::Meter::default(),
-                tap: None,
-                round_trip: None,
-            };
-            log(&carry(local, wire, settings).await);
-        }
-        None => local.reset_on_drop(),
-    }
+    let result = Box::pin(open(config, &caller.gateway, local.failed(), stop)).await;
+    drop(waiting);
+    metrics.count_opening(&result);
+    let Ok(Opened { wire, .. }) = result else { return local.reset_on_drop() };
+    let meter = service.meter.part();
+    let open = Open { caller, meter: meter.clone(), since: Instant::now() };
+    let entered = (service.open.enter(Arc::new(open)), metrics.sessions.hold());
+    let ended = carry(local, wire, settings(stop, meter, Some(metrics.round_trips()))).await;
+    drop(entered);
+    metrics.count_end(&ended);
+    log(&ended);
 }
 
 /// Opens a tunnel to `gateway` and carries `local`, which cannot be watched, through it. True if it ended in
 /// order.
 pub(crate) async fn carry_one(config: &Config, gateway: &Endpoint, local: impl Leg, stop: &Stop) -> bool {
     let opening = Box::pin(open(config, gateway, std::future::pending(), stop));
-    let Some(wire) = opening.await else { return false };
-    let settings = Settings {
+    let Ok(Opened { wire, .. }) = opening.await else { return false };
+    let ended = carry(local, wire, settings(stop, Meter::default(), None)).await;
+    log(&ended);
+    ended.why.is_orderly()
+}
+
+fn settings(stop: &Stop, meter: Meter, round_trip: Option<RoundTrip>) -> Settings {
+    Settings {
         control_timeout: CONTROL,
         limits: tunnel::Limits::default(),
         stop: stop.now.clone(),
-        meter: relay::Meter::default(),
+        meter,
         tap: None,
-        round_trip: None,
-    };
-    let ended = carry(local, wire, settings).await;
-    log(&ended);
-    ended.why.is_orderly()
+        round_trip,
+    }
 }
 
 /// Attempts until there is a tunnel. Ends early if the application is `gone`, or all is to end;
@@ -62,31 +81,33 @@ async fn open(
     gateway: &Endpoint,
     gone: impl Future<Output = ()>,
     stop: &Stop,
-) -> Option<Wire<Stream>> {
+) -> Result<Opened, Unopened> {
     let begun = Instant::now();
     let budget = Budget::new(config.connect_timeout);
     let result = tokio::select! {
         biased;
         () = stop.now.cancelled() => {
             tracing::info!("tunnel not opened: stopped");
-            return None;
+            return Err(Unopened::Stopped);
         }
         () = gone => {
             tracing::info!("tunnel not opened: the application is gone");
-            return None;
+            return Err(Unopened::Gone);
         }
         result = repeat(budget, || attempt(config, gateway, budget)) => result,
     };
     match result {
         Ok(Success { result: wire, attempts }) => {
-            let setup_ms = begun.elapsed().as_millis() as u64;
+            let took = begun.elapsed();
+            let setup_ms = took.as_millis() as u64;
             let proxy = config.proxy_for(gateway).map(tracing::field::display);
             tracing::info!(setup_ms, attempts, proxy, "tunnel opened");
-            Some(wire)
+            Ok(Opened { wire, attempts, took })
         }
-        Err(GivenUp { error, attempts }) => {
-            tracing::warn!(attempts, error = &error as &dyn Error, "tunnel not opened");
-            None
+        Err(given_up) => {
+            let GivenUp { error, attempts } = &given_up;
+            tracing::warn!(attempts, error = error as &dyn Error, "tunnel not opened");
+            Err(Unopened::GivenUp(given_up))
         }
     }
 }

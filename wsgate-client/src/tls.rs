@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use https::{ClientFiles, ClientTls, IdentityFiles};
@@ -10,10 +11,11 @@ use rustls::{AlertDescription, CertificateError};
 use crate::Args;
 
 /// How TLS is spoken to gateways and token endpoints.
-#[derive(Debug, Default)]
+/// Clones are the same.
+#[derive(Clone, Debug, Default)]
 pub struct Tls {
     files: ClientFiles,
-    loaded: OnceLock<Arc<ClientTls>>,
+    loaded: Arc<OnceLock<Arc<ClientTls>>>,
 }
 
 impl Tls {
@@ -21,7 +23,7 @@ impl Tls {
     pub(crate) fn from_args(args: &Args) -> Result<Self> {
         let pair = args.client_cert.clone().zip(args.client_key.clone());
         let identity = pair.map(|(certificate, key)| IdentityFiles { certificate, key });
-        let tls = Self { files: ClientFiles { ca: args.ca.clone(), identity }, loaded: OnceLock::new() };
+        let tls = Self { files: ClientFiles { ca: args.ca.clone(), identity }, loaded: Arc::default() };
         if tls.files != ClientFiles::default() {
             tls.ready()?;
         }
@@ -43,6 +45,11 @@ impl Tls {
     /// What is in use; none before [`Tls::ready`].
     pub(crate) fn loaded(&self) -> Option<&Arc<ClientTls>> {
         self.loaded.get()
+    }
+
+    /// Until when the certificate of --client-cert is good.
+    pub(crate) fn until(&self) -> Option<SystemTime> {
+        self.loaded()?.until()
     }
 
     /// Reads the files again. Open connections are left alone.

@@ -28,10 +28,8 @@ pub(crate) fn read(gate: &Gate) {
         .destinations
         .read_from(move || u32::try_from(policy.load().destinations.len()).ok().map(f64::from));
     if let Some(tls) = config.edge.tls.clone() {
-        metrics.certificate_left.read_from(move || {
-            let left = tls.until()?.duration_since(SystemTime::now());
-            Some(left.map_or_else(|past| -past.duration().as_secs_f64(), |left| left.as_secs_f64()))
-        });
+        let left = move || Some(Expiry::seconds_left(tls.until()?, SystemTime::now()));
+        metrics.certificate_left.read_from(left);
     }
     let (done, failed) = (gate.reloads.clone(), gate.reloads.clone());
     metrics.reloads.read_from(move || sum(&done).succeeded);

@@ -72,6 +72,12 @@ impl Expiry {
             _ => Some(Self::Over),
         }
     }
+
+    /// Seconds until then, below zero when it is past.
+    pub fn seconds_left(until: SystemTime, now: SystemTime) -> f64 {
+        let left = until.duration_since(now);
+        left.map_or_else(|past| -past.duration().as_secs_f64(), |left| left.as_secs_f64())
+    }
 }
 
 fn elements(sequence: AnyRef<'_>) -> Option<Vec<AnyRef<'_>>> {
@@ -125,6 +131,7 @@ mod tests {
             (now - day, Some(Expiry::Over)),
         ] {
             assert_eq!(Expiry::at(until, now), expected, "{until:?}");
+            assert_eq!(Expiry::seconds_left(until, now) <= 0.0, expected == Some(Expiry::Over), "{until:?}");
         }
     }
 }

@@ -47,7 +47,7 @@ impl Client {
         let (config, forwards) = bound_in(&map, flags, environment).await.unwrap();
         let address = forwards.addresses()[0];
         let stop = Stop::manual();
-        let running = tokio::spawn(run(config, forwards, stop.clone(), Some(watch)));
+        let running = tokio::spawn(run(config, forwards, None, stop.clone(), Some(watch)));
         Self { address, stop, logs, running, _logging: logging, files }
     }
 

@@ -73,7 +73,7 @@ async fn a_unix_socket_is_listened_on() {
     std::fs::write(&map, format!("unix:{},{}", path.display(), gateway.url())).unwrap();
     let (config, forwards) = bound(&map, &[]).await.unwrap();
     let stop = daemon::stop::Stop::manual();
-    let running = tokio::spawn(run(config, forwards, stop.clone(), None));
+    let running = tokio::spawn(run(config, forwards, None, stop.clone(), None));
     let mut local = UnixStream::connect(&path).await.unwrap();
     gateway.asked().await.grant(&message_and_close(b"hello")).await;
     let mut text = String::new();
