@@ -3,3 +3,4 @@
 mod deteco;
 mod motarei;
 mod sabo;
+mod wsgate;

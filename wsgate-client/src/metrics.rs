@@ -34,8 +34,8 @@ pub struct Metrics {
     setup: Histogram,
     round_trip: Histogram,
     pub(crate) certificate_left: Reading,
-    pub(crate) reloads: Counter,
-    pub(crate) reloads_failed: Counter,
+    pub(crate) reloads: Family<Counter>,
+    pub(crate) reload_ok: Reading,
 }
 
 impl Metrics {
@@ -72,8 +72,13 @@ impl Metrics {
             setup: to.histogram("setup_seconds", "From accept to the open tunnel, all attempts", bounds),
             round_trip: to.histogram("round_trip_seconds", "From a ping to its pong in idle tunnels", bounds),
             certificate_left: to.reading("certificate_left_seconds", "Until our own TLS certificate ends"),
-            reloads: to.counter("reloads", "Times that changed files came into force"),
-            reloads_failed: to.counter("reloads_failed", "Times that an error left everything as it was"),
+            reloads: to.counters(
+                "reloads",
+                "Readings of the files again",
+                "outcome",
+                &["succeeded", "failed"],
+            ),
+            reload_ok: to.reading("reload_ok", "Whether what is in force is what the files say"),
         }
     }
 
@@ -117,8 +122,8 @@ impl Metrics {
         let left = Line::now("days", "days left", &self.certificate_left).times(1.0 / 86_400.0);
         to.graph("certificate", "Our TLS certificate", Unit::Float, [left]);
         let reloads = [
-            Line::last_hour("done", "done", &self.reloads),
-            Line::last_hour("failed", "failed", &self.reloads_failed),
+            Line::last_hour("succeeded", "succeeded", &self.reloads.with("succeeded")),
+            Line::last_hour("failed", "failed", &self.reloads.with("failed")),
         ];
         to.graph("reloads", "Reloads in the last hour", Unit::Integer, reloads);
     }

@@ -22,9 +22,10 @@ pub(crate) fn read(service: &Service) {
     let left = move || Some(Expiry::seconds_left(tls.until()?, SystemTime::now()));
     metrics.certificate_left.read_from(left);
     if let Some(counts) = &service.reloads {
-        let (done, failed) = (counts.clone(), counts.clone());
-        metrics.reloads.read_from(move || done.succeeded());
-        metrics.reloads_failed.read_from(move || failed.failed());
+        let [done, failed, stale] = [(); 3].map(|()| counts.clone());
+        metrics.reloads.with("succeeded").read_from(move || done.succeeded());
+        metrics.reloads.with("failed").read_from(move || failed.failed());
+        metrics.reload_ok.read_from(move || Some(if stale.is_stale() { 0.0 } else { 1.0 }));
     }
 }
 

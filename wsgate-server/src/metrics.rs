@@ -33,8 +33,8 @@ pub struct Metrics {
     pub(crate) round_trip: Histogram,
     pub(crate) destinations: Reading,
     pub(crate) certificate_left: Reading,
-    pub(crate) reloads: Counter,
-    pub(crate) reloads_failed: Counter,
+    pub(crate) reloads: Family<Counter>,
+    pub(crate) reload_ok: Reading,
 }
 
 impl Metrics {
@@ -68,8 +68,13 @@ impl Metrics {
             ),
             destinations: to.reading("destinations", "Destinations that callers may ask for"),
             certificate_left: to.reading("certificate_left_seconds", "Until the TLS certificate ends"),
-            reloads: to.counter("reloads", "Times that changed files came into force"),
-            reloads_failed: to.counter("reloads_failed", "Times that an error left everything as it was"),
+            reloads: to.counters(
+                "reloads",
+                "Readings of the files again",
+                "outcome",
+                &["succeeded", "failed"],
+            ),
+            reload_ok: to.reading("reload_ok", "Whether what is in force is what the files say"),
         }
     }
 
@@ -100,8 +105,8 @@ impl Metrics {
         to.graph("destinations", "Destinations", Unit::Integer, [destinations]);
         let left = Line::now("days", "days left", &self.certificate_left).times(1.0 / 86_400.0);
         to.graph("certificate", "TLS certificate", Unit::Float, [left]);
-        let done = Line::last_hour("done", "done", &self.reloads);
-        let failed = Line::last_hour("failed", "failed", &self.reloads_failed);
+        let done = Line::last_hour("succeeded", "succeeded", &self.reloads.with("succeeded"));
+        let failed = Line::last_hour("failed", "failed", &self.reloads.with("failed"));
         to.graph("reloads", "Reloads in the last hour", Unit::Integer, [done, failed]);
     }
 

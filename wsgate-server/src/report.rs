@@ -31,9 +31,10 @@ pub(crate) fn read(gate: &Gate) {
         let left = move || Some(Expiry::seconds_left(tls.until()?, SystemTime::now()));
         metrics.certificate_left.read_from(left);
     }
-    let (done, failed) = (gate.reloads.clone(), gate.reloads.clone());
-    metrics.reloads.read_from(move || sum(&done).succeeded);
-    metrics.reloads_failed.read_from(move || sum(&failed).failed);
+    let [done, failed, stale] = [(); 3].map(|()| gate.reloads.clone());
+    metrics.reloads.with("succeeded").read_from(move || sum(&done).succeeded);
+    metrics.reloads.with("failed").read_from(move || sum(&failed).failed);
+    metrics.reload_ok.read_from(move || Some(if sum(&stale).stale { 0.0 } else { 1.0 }));
 }
 
 /// All sets of files together.
