@@ -33,6 +33,8 @@ pub struct Metrics {
     pub(crate) down: Counter,
     setup: Histogram,
     round_trip: Histogram,
+    /// Takes the round trips of all tunnels.
+    pub(crate) round_trips: RoundTrip,
     pub(crate) certificate_left: Reading,
     pub(crate) reloads: Family<Counter>,
     pub(crate) reload_ok: Reading,
@@ -50,6 +52,8 @@ impl Metrics {
 
     fn of_forwards(to: &mut Declare) -> Self {
         let bounds = histogram::SECONDS;
+        let round_trip =
+            to.histogram("round_trip_seconds", "From a ping to its pong in idle tunnels", bounds);
         Self {
             sessions: to.gauge("sessions", "Local connections that are carried"),
             waiting: to.gauge("waiting", "Local connections whose tunnel is being opened"),
@@ -70,7 +74,8 @@ impl Metrics {
             up: to.counter("up_bytes", "Payload carried from applications to gateways"),
             down: to.counter("down_bytes", "Payload carried from gateways to applications"),
             setup: to.histogram("setup_seconds", "From accept to the open tunnel, all attempts", bounds),
-            round_trip: to.histogram("round_trip_seconds", "From a ping to its pong in idle tunnels", bounds),
+            round_trips: taking(&round_trip),
+            round_trip,
             certificate_left: to.reading("certificate_left_seconds", "Until our own TLS certificate ends"),
             reloads: to.counters(
                 "reloads",
@@ -147,12 +152,11 @@ impl Metrics {
     pub(crate) fn count_end(&self, ended: &Ended) {
         self.closed.with(ended.why.word()).inc();
     }
+}
 
-    /// Takes the round trips of a tunnel.
-    pub(crate) fn round_trips(&self) -> RoundTrip {
-        let histogram = self.round_trip.clone();
-        Arc::new(move |took| histogram.observe(took))
-    }
+fn taking(histogram: &Histogram) -> RoundTrip {
+    let histogram = histogram.clone();
+    RoundTrip(Arc::new(move |took| histogram.observe(took)))
 }
 
 #[cfg(test)]

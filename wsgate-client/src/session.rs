@@ -46,7 +46,7 @@ pub(crate) async fn serve(service: &Service, caller: Caller, mut local: Socket) 
     let meter = service.meter.part();
     let open = Open { caller, meter: meter.clone(), since: Instant::now() };
     let entered = (service.open.enter(Arc::new(open)), metrics.sessions.hold());
-    let ended = carry(local, wire, settings(stop, meter, Some(metrics.round_trips()))).await;
+    let ended = carry(local, wire, settings(stop, meter, Some(metrics.round_trips.clone()))).await;
     drop(entered);
     metrics.count_end(&ended);
     log(&ended);

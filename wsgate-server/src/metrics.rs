@@ -30,7 +30,9 @@ pub struct Metrics {
     pub(crate) up: Counter,
     pub(crate) down: Counter,
     pub(crate) setup: Histogram,
-    pub(crate) round_trip: Histogram,
+    round_trip: Histogram,
+    /// Takes the round trips of all tunnels.
+    pub(crate) round_trips: RoundTrip,
     pub(crate) destinations: Reading,
     pub(crate) certificate_left: Reading,
     pub(crate) reloads: Family<Counter>,
@@ -49,6 +51,8 @@ impl Metrics {
 
     fn of_tunnels(to: &mut Declare) -> Self {
         let seconds = histogram::SECONDS;
+        let round_trip =
+            to.histogram("round_trip_seconds", "From a ping to its pong in idle tunnels", seconds);
         Self {
             sessions: to.gauge("sessions", "Tunnels that are open"),
             sessions_max: to.reading("sessions_max", "Tunnels that may be open at once"),
@@ -61,11 +65,8 @@ impl Metrics {
             up: to.counter("up_bytes", "Payload carried from callers to destinations"),
             down: to.counter("down_bytes", "Payload carried from destinations to callers"),
             setup: to.histogram("setup_seconds", "From a request's head to its open tunnel", seconds),
-            round_trip: to.histogram(
-                "round_trip_seconds",
-                "From a ping to its pong in idle tunnels",
-                seconds,
-            ),
+            round_trips: taking(&round_trip),
+            round_trip,
             destinations: to.reading("destinations", "Destinations that callers may ask for"),
             certificate_left: to.reading("certificate_left_seconds", "Until the TLS certificate ends"),
             reloads: to.counters(
@@ -109,12 +110,6 @@ impl Metrics {
         let failed = Line::last_hour("failed", "failed", &self.reloads.with("failed"));
         to.graph("reloads", "Reloads in the last hour", Unit::Integer, [done, failed]);
     }
-
-    /// Takes the round trips of a tunnel.
-    pub(crate) fn round_trips(&self) -> RoundTrip {
-        let histogram = self.round_trip.clone();
-        Arc::new(move |took| histogram.observe(took))
-    }
 }
 
 /// Of seconds; only the 99 % are in the default set.
@@ -123,6 +118,11 @@ fn percentiles(of: &Histogram) -> [Line; 2] {
         Line::percentile("p99", "99 %", of, 0.99).times(1000.0).by_default(),
         Line::percentile("p50", "50 %", of, 0.5).times(1000.0),
     ]
+}
+
+fn taking(histogram: &Histogram) -> RoundTrip {
+    let histogram = histogram.clone();
+    RoundTrip(Arc::new(move |took| histogram.observe(took)))
 }
 
 #[cfg(test)]

@@ -225,7 +225,7 @@ async fn carry(gate: Arc<Gate>, about: About, on_upgrade: OnUpgrade, socket: Soc
         stop: gate.stop.now.clone(),
         meter,
         tap: gate.config.dump.tap(about.seq),
-        round_trip: Some(gate.metrics.round_trips()),
+        round_trip: Some(gate.metrics.round_trips.clone()),
     };
     let ended = tunnel::carry(socket, wire, settings).await;
     drop(entered);

@@ -76,6 +76,7 @@ impl Incoming {
 
     /// Does one thing: a write, a decoding or a read. Pending when it can do none now. `see` is shown the
     /// payload that was decoded.
+    #[inline] // into the loop of a tunnel: what it does is less than a call's worth of moves
     pub(super) fn step(
         &mut self,
         cx: &mut Context<'_>,

@@ -77,6 +77,7 @@ impl Outgoing {
 
     /// Does one thing: a write, a flush or a read. Pending when it can do none now. `see` is shown the
     /// payload that was read.
+    #[inline] // into the loop of a tunnel: what it does is less than a call's worth of moves
     pub(super) fn step(
         &mut self,
         cx: &mut Context<'_>,

@@ -1,5 +1,6 @@
 //! What a tunnel is made of, and what its caller decides about it.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,8 +35,15 @@ pub struct Settings {
     pub round_trip: Option<RoundTrip>,
 }
 
-/// Takes the times of round trips, from the tunnel's own task: it must not wait.
-pub type RoundTrip = Arc<dyn Fn(Duration) + Send + Sync>;
+/// Takes the times of round trips, from the tunnels' own tasks: it must not wait. One serves all tunnels.
+#[derive(Clone)]
+pub struct RoundTrip(pub Arc<dyn Fn(Duration) + Send + Sync>);
+
+impl fmt::Debug for RoundTrip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RoundTrip")
+    }
+}
 
 /// When a healthy tunnel is ended: Close 1001 to the peer, a reset to the local socket. By default never.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

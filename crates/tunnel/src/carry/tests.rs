@@ -338,8 +338,8 @@ async fn an_idle_tunnel_pings_every_25_seconds_and_no_answer_means_nothing() {
 async fn a_round_trip_is_from_a_ping_to_its_own_pong() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let observed = seen.clone();
-    let round_trip: RoundTrip =
-        Arc::new(move |took: Duration| observed.lock().unwrap().push(took.as_millis()));
+    let observe = move |took: Duration| observed.lock().unwrap().push(took.as_millis());
+    let round_trip = RoundTrip(Arc::new(observe));
     let settings = Settings { round_trip: Some(round_trip), ..settings() };
     let mut rig = rig_of(Role::Server, Vec::new(), 64, settings);
     rig.send_control(Opcode::Pong, b"").await; // nobody has asked

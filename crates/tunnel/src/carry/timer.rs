@@ -74,7 +74,7 @@ impl<L: Leg, W: Leg> Tunnel<L, W> {
     pub(super) fn observe_round_trip(&mut self) {
         let Some(came) = self.incoming.take_pong() else { return };
         if let (Some(sent), Some(observe)) = (self.outgoing.answer_ping(), &self.round_trip) {
-            observe(came.saturating_duration_since(sent));
+            (observe.0)(came.saturating_duration_since(sent));
         }
     }
 }
