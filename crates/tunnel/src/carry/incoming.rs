@@ -130,6 +130,7 @@ impl Incoming {
         Poll::Ready(())
     }
 
+    #[inline]
     fn decode(&mut self, now: Instant, mut see: impl FnMut(&[u8])) {
         let Some(chunk) = &mut self.chunk else { return };
         let rest = self.taken;
@@ -148,6 +149,7 @@ impl Incoming {
         }
     }
 
+    #[inline]
     fn write(&mut self, cx: &mut Context<'_>, local: &mut impl Leg, now: Instant) -> Poll<()> {
         let Some(chunk) = &self.chunk else { return Poll::Ready(()) };
         let written = if let [only] = self.pieces.make_contiguous() {
