@@ -1,6 +1,7 @@
 //! What a program tells at its `--status-listen`, and what its plugin and its check say.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
@@ -9,7 +10,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 use crate::eventually::PATIENCE;
-use crate::programs::program;
+use crate::programs::{program, workspace};
 
 /// Where a program answers.
 #[derive(Debug, Clone)]
@@ -127,6 +128,17 @@ pub fn drawn(graphs: &Value) -> Vec<String> {
         })
     });
     lines.collect()
+}
+
+/// What docs/monitoring.md says of a program.
+///
+/// # Panics
+/// When it says nothing.
+pub fn documented(name: &str) -> String {
+    let page = fs::read_to_string(workspace().join("docs/monitoring.md")).expect("the page is there");
+    let heading = format!("\n## {name}\n");
+    let (_, section) = page.split_once(&heading).unwrap_or_else(|| panic!("the page has no section {name}"));
+    section.split("\n## ").next().unwrap_or(section).to_owned()
 }
 
 fn value(line: &str) -> Option<(String, f64)> {

@@ -4,7 +4,6 @@ mod judged;
 mod socket;
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
 use std::time::Duration;
@@ -13,9 +12,9 @@ use e2e::deteco::{Deteco, question, service};
 use e2e::eventually::{eventually, within};
 use e2e::http::{Conversation, get};
 use e2e::issuer::{Issuer, claims};
-use e2e::programs::{connect, workspace};
+use e2e::programs::connect;
 use e2e::scratch::Scratch;
-use e2e::status::{StatusSocket, drawn, printed};
+use e2e::status::{StatusSocket, documented, drawn, printed};
 use serde_json::json;
 
 const NAME: &str = "deteco";
@@ -131,7 +130,7 @@ fn nothing_of_it_is_answered_where_nginx_asks() {
 #[test]
 fn every_metric_is_documented_and_there_is_no_other() {
     let watched = Watched::start(&service("alice", &Issuer::es256("a"), &["/path1"]));
-    let text = fs::read_to_string(workspace().join("docs/monitoring/deteco.part.md")).unwrap();
+    let text = documented(NAME);
     let row = |line: &str| Some(line.strip_prefix("| `deteco_")?.split(['`', '{']).next()?.to_owned());
     let documented: BTreeSet<String> =
         text.lines().filter_map(row).map(|name| format!("deteco_{name}")).collect();

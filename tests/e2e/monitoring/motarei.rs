@@ -1,7 +1,6 @@
 //! motarei's own: deploys, held clients, bytes.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
@@ -15,9 +14,9 @@ use e2e::load::visit;
 use e2e::motarei::Motarei;
 use e2e::pattern;
 use e2e::process::Signal;
-use e2e::programs::{connect, reset, workspace};
+use e2e::programs::{connect, reset};
 use e2e::scratch::Scratch;
-use e2e::status::{StatusSocket, drawn, printed};
+use e2e::status::{StatusSocket, documented, drawn, printed};
 
 const NAME: &str = "motarei";
 
@@ -153,7 +152,7 @@ fn every_metric_is_documented_and_every_line_is_drawn() {
     let status = proxy.status_socket();
     let container = Container::start(&label, &[]);
     proxy.routes_to(&container.id);
-    let documented = fs::read_to_string(workspace().join("docs/monitoring/motarei.part.md")).unwrap();
+    let documented = documented(NAME);
     let (code, text) = status.get("/metrics");
     assert_eq!(code, 200);
     let kinds = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).filter(|kind| {

@@ -6,7 +6,6 @@ mod sessions;
 mod socket;
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
@@ -15,9 +14,9 @@ use e2e::destination::Destination;
 use e2e::eventually::{eventually, within};
 use e2e::http::{Request, get};
 use e2e::pattern;
-use e2e::programs::{Client, Gateway, half_close, workspace};
+use e2e::programs::{Client, Gateway, half_close};
 use e2e::scratch::Scratch;
-use e2e::status::{StatusSocket, drawn, printed};
+use e2e::status::{StatusSocket, documented, drawn, printed};
 
 const SERVER: &str = "wsgate-server";
 const CLIENT: &str = "wsgate-client";
@@ -138,8 +137,7 @@ fn every_metric_is_documented_and_there_is_no_other() {
     for (name, prefix, status) in
         [(SERVER, "wsgate_server_", &server.status), (CLIENT, "wsgate_client_", &status)]
     {
-        let path = workspace().join(format!("docs/monitoring/{name}.part.md"));
-        let text = fs::read_to_string(path).unwrap();
+        let text = documented(name);
         let row = |line: &str| Some(line.strip_prefix("| `")?.split(['`', '{']).next()?.to_owned());
         let documented: BTreeSet<String> =
             text.lines().filter_map(row).filter(|name| name.starts_with(prefix)).collect();
