@@ -104,9 +104,10 @@ impl Browser {
         evaluated["result"]["value"].take()
     }
 
-    /// Waits until a JavaScript expression is true.
+    /// Waits until a JavaScript expression is true; while it throws, the page is not that far.
     pub fn until(&mut self, expression: &str) {
-        eventually(expression, || (self.eval(expression) == true).then_some(()));
+        let patient = format!("(() => {{ try {{ return {expression} }} catch {{ return false }} }})()");
+        eventually(expression, || (self.eval(&patient) == true).then_some(()));
     }
 
     /// The whole page as a PNG.
