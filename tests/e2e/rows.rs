@@ -8,7 +8,7 @@ use e2e::http::Request;
 use e2e::programs::{Gateway, connect, output_of, program, workspace};
 
 /// Flags whose tests have other names, each with the beginning of one.
-const ELSEWHERE: [(&str, &str); 8] = [
+const ELSEWHERE: [(&str, &str); 9] = [
     ("headers", "the_headers_of_the_flags_are_sent"),
     ("private-key-user", "our_client_signs_with_every_form_of_key"),
     ("allowed-origin", "a_listed_origin_passes_in_a_browser"),
@@ -17,6 +17,7 @@ const ELSEWHERE: [(&str, &str); 8] = [
     ("client-key", "client_cert_is_read_again"),
     ("iap-client-id", "iap_credential_is_traded_for_an_identity_token"),
     ("iap-jwks", "iap_jwks_may_be_a_file"),
+    ("status-listen", "nothing_of_it_is_answered_where_callers_come"),
 ];
 
 /// Flags that are no row of a table.
@@ -24,10 +25,12 @@ const WITHOUT: [&str; 4] = ["log-format", "log-level", "help", "version"];
 
 #[test]
 fn each_flag_has_a_test_that_is_named_after_it() {
-    let tests: Vec<String> = fs::read_dir(workspace().join("tests/e2e"))
+    let ours = workspace().join("tests/e2e");
+    let tests: Vec<String> = fs::read_dir(&ours)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.is_file()) // a directory is another program's
+        .chain([ours.join("monitoring/wsgate.rs")])
         .flat_map(|file| {
             let text = fs::read_to_string(file).unwrap();
             text.lines().filter_map(|line| line.strip_prefix("fn ").map(str::to_owned)).collect::<Vec<_>>()

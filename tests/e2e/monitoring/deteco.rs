@@ -187,3 +187,22 @@ fn the_graphs_are_the_same_while_it_is_down() {
     let output = nobody.plugin(NAME, &[]);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "no values");
 }
+
+/// The shortest of many collections, which no other process's turn is in.
+fn collection(watched: &Watched) -> f64 {
+    let one = |_| watched.status.metric("deteco_collection_seconds");
+    (0..40).map(one).fold(f64::INFINITY, f64::min)
+}
+
+#[test]
+fn ten_thousand_connections_do_not_change_what_a_collection_costs() {
+    const OPEN: u32 = 10_000;
+    let watched = Watched::start(&service("alice", &Issuer::es256("a"), &["/path1"]));
+    let (series, before) = (watched.status.metrics().len(), collection(&watched));
+    let open: Vec<_> = (0..OPEN).map(|_| connect(watched.deteco.address)).collect();
+    watched.shows("deteco_connections", f64::from(OPEN));
+    let with_all = collection(&watched);
+    assert!(with_all < 2.0 * before + 200e-6, "{before} s before, {with_all} s with {OPEN} connections");
+    assert_eq!(watched.status.metrics().len(), series);
+    drop(open);
+}
