@@ -43,6 +43,7 @@ struct Windows {
     hour: Window,
     /// Of each line of the default set, the oldest value first.
     history: Vec<VecDeque<Option<f64>>>,
+    ticked: Option<Instant>,
 }
 
 /// Which lines.
@@ -110,17 +111,19 @@ impl Registry {
     /// Copies the counts at `now`, once a second. The status listener does it; a test may too.
     pub fn tick(&self, now: Instant) {
         let mut windows = self.windows();
-        let Windows { minute, hour, history } = &mut *windows;
+        let Windows { minute, hour, history, ticked } = &mut *windows;
         if !minute.tick(now, MINUTE) {
             return;
         }
         hour.tick(now, HOUR);
+        // While the process stood still nothing was seen; what is older than a minute is not the last minute's.
+        let passed = ticked.map_or(0, |last| now.saturating_duration_since(last).as_secs());
+        let missed = usize::try_from(passed).unwrap_or(HISTORY).saturating_sub(1).min(HISTORY);
+        *ticked = Some(now);
         let views = Views::of(minute, hour, now);
         for ((_, line), history) in self.headline_lines().zip(history) {
-            if history.len() >= HISTORY {
-                history.pop_front();
-            }
-            history.push_back(line.recent(&views));
+            history.extend(std::iter::repeat_n(None, missed).chain([line.recent(&views)]));
+            history.drain(..history.len().saturating_sub(HISTORY));
         }
     }
 
@@ -227,6 +230,20 @@ mod tests {
         assert_eq!(opened.value, Some(10.0 * 60.0 / 61.0), "the last ten come with the next tick");
         assert_eq!(opened.history.len(), HISTORY);
         assert!(opened.history.iter().all(|value| *value == Some(10.0)), "{:?}", opened.history);
+    }
+
+    #[test]
+    fn what_was_before_a_standstill_grows_old() {
+        let sample = Sample::new();
+        let start = Instant::now();
+        let at = |second| start + Duration::from_secs(second);
+        (0..30).for_each(|second| sample.registry.tick(at(second)));
+        sample.registry.tick(at(49));
+        let history = &sample.registry.headlines(at(49))[0].history;
+        assert_eq!((history.len(), history.iter().filter(|value| value.is_none()).count()), (50, 19));
+        sample.registry.tick(at(1000));
+        let history = &sample.registry.headlines(at(1000))[0].history;
+        assert_eq!((history.len(), history.iter().flatten().count()), (60, 1));
     }
 
     #[tokio::test(start_paused = true)]
