@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use daemon::log::Limited;
 use rustix::io::Errno;
 
 /// Between two warnings.
@@ -32,20 +33,17 @@ fn is_usable(address: SocketAddr) -> bool {
 
 /// Warns of it, seldom.
 pub(crate) fn warn(error: &io::Error, address: SocketAddr) {
-    static LAST: Mutex<Option<Instant>> = Mutex::new(None);
-    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    if last.is_some_and(|last| last.elapsed() < SELDOM) {
-        return;
-    }
-    *last = Some(Instant::now());
+    static WARNED: Mutex<Limited> = Mutex::new(Limited::new(SELDOM));
+    let admitted = WARNED.lock().unwrap_or_else(PoisonError::into_inner).admit(Instant::now());
+    let Some(left_out) = admitted else { return };
     match Errno::from_io_error(error) {
         Some(Errno::ADDRNOTAVAIL) => tracing::warn!(
-            %address,
+            %address, left_out,
             "no local port is free for another connection to this address; clients wait. sysctl \
              net.ipv4.tcp_tw_reuse=1, or a wider net.ipv4.ip_local_port_range"
         ),
         _ => {
-            tracing::warn!(%address, %error, "a container cannot be dialled for want of something of this process's")
+            tracing::warn!(%address, %error, left_out, "a container cannot be dialled for want of something of this process's")
         }
     }
 }

@@ -20,7 +20,7 @@ pub struct Limited {
 
 impl Limited {
     /// At most one warning in `every`.
-    pub fn new(every: Duration) -> Self {
+    pub const fn new(every: Duration) -> Self {
         Limited { every, last: None, left_out: 0 }
     }
 

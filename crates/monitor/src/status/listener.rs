@@ -2,10 +2,11 @@
 
 use std::mem;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use daemon::accept::{self, Accepted, Stream};
 use daemon::listen::{self, ListenAddr, ListenError, Listener};
+use daemon::log::Limited;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -21,8 +22,14 @@ use super::host::Hosts;
 /// What a question and its answer may take.
 const EXCHANGE: Duration = Duration::from_secs(10);
 
+/// What a question's head may take. Those who are slow must not keep out the others for long.
+const HEAD: Duration = Duration::from_secs(2);
+
 /// Who asks for the status are few.
-const MOST: usize = 32;
+const MOST: usize = 64;
+
+/// Between two lines that say that there were more.
+const SELDOM: Duration = Duration::from_secs(60);
 
 /// An address that another process has is tried again after so long.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -89,7 +96,7 @@ impl StatusListener {
         }
         let room = Arc::new(Semaphore::new(MOST));
         let serving = mem::take(&mut self.listeners).into_iter().map(|listener| {
-            tracing::info!(address = %listener, "status");
+            announce(&listener);
             let hosts = Hosts::of(self.address.as_ref(), matches!(listener, Listener::Unix(_)));
             let door = Arc::new(Door { status: status.clone(), room: room.clone(), hosts });
             tokio::spawn(door.answer_at(listener, until.clone()))
@@ -111,6 +118,15 @@ impl StatusListener {
             }
             sleep(AGAIN).await;
         }
+    }
+}
+
+/// Whoever reaches it is told who is connected to what.
+fn announce(listener: &Listener) {
+    let is_open = listener.tcp_addr().ok().flatten().is_some_and(|address| !address.ip().is_loopback());
+    match is_open {
+        true => tracing::warn!(address = %listener, "status, for everybody who reaches this address"),
+        false => tracing::info!(address = %listener, "status"),
     }
 }
 
@@ -138,8 +154,18 @@ struct Door {
 impl Door {
     /// Until `until`; then the listener is closed.
     async fn answer_at(self: Arc<Self>, listener: Listener, until: CancellationToken) {
-        let answering = |accepted: Accepted| {
-            let Ok(permit) = self.room.clone().try_acquire_owned() else { return };
+        let mut crowded = Limited::new(SELDOM);
+        let answering = move |accepted: Accepted| {
+            let Ok(permit) = self.room.clone().try_acquire_owned() else {
+                if let Some(left_out) = crowded.admit(Instant::now()) {
+                    tracing::warn!(
+                        most = MOST,
+                        left_out,
+                        "too many ask for the status at once: not answered"
+                    );
+                }
+                return;
+            };
             let door = self.clone();
             tokio::spawn(async move {
                 match accepted.stream {
@@ -159,6 +185,7 @@ impl Door {
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
+            .header_read_timeout(HEAD)
             .keep_alive(false)
             .serve_connection(TokioIo::new(stream), answering);
         // Whoever asks and goes away harms only itself.
