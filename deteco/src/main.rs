@@ -85,7 +85,7 @@ fn serve(args: Args) -> Result<(), Failure> {
         let (service, for_status) = Sockets::open_beside_status(&config.listen).await.configuring()?;
         let busy = Busy::with_inherited(service.inherited);
         let status = StatusListener::open(config.status_listen.clone(), for_status, busy).await;
-        let status = status.configuring()?;
+        let status = status.context("--status-listen").configuring()?;
         run(config, rules, Doors { service, status }, stop).await;
         Ok(())
     })

@@ -18,7 +18,8 @@ use crate::{Config, Metrics, Rules, connection};
 pub struct Doors {
     /// nginx asks there.
     pub service: Sockets,
-    /// Monitoring asks there; until the drain begins, so that a successor can have the address.
+    /// Monitoring asks there; if the service's are inherited until the drain begins, so that a successor can have
+    /// the address.
     pub status: Option<StatusListener>,
 }
 
@@ -32,17 +33,18 @@ pub async fn run(config: Config, rules: Rules, doors: Doors, stop: Stop) {
     let _kept_until_here = over.clone().drop_guard();
     let ((metrics, registry), upkeep) = (Metrics::declare(), rules.keeper.upkeep());
     metrics.read_from(&upkeep, rules.now.clone());
-    tokio::spawn(rules.keeper.run(rules.now.clone(), over));
+    tokio::spawn(rules.keeper.run(rules.now.clone(), over.clone()));
     let gate = Arc::new(Gate::new(config, rules.now, metrics, stop));
     if let Some(listener) = doors.status {
-        tell(listener, registry, Told { gate: gate.clone(), upkeep });
+        let until = if doors.service.inherited { gate.stop.draining.clone() } else { over };
+        tell(listener, registry, Told { gate: gate.clone(), upkeep }, until);
     }
     serve(gate, doors.service).await;
 }
 
-fn tell(listener: StatusListener, registry: Registry, told: Told) {
-    let until = told.gate.stop.draining.clone();
-    let status = Status::new(Arc::new(registry), told, until.clone());
+fn tell(listener: StatusListener, registry: Registry, told: Told, until: CancellationToken) {
+    let draining = told.gate.stop.draining.clone();
+    let status = Status::new(Arc::new(registry), told, draining);
     tokio::spawn(listener.serve(Arc::new(status), until));
 }
 

@@ -9,6 +9,7 @@ use daemon::stop::{How, Stop};
 use monitor::{Status, StatusListener};
 use relay::Meter;
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::forward::Forwards;
@@ -38,10 +39,13 @@ pub async fn run(
         reloads: watch.as_ref().map(Watch::counts),
     });
     report::read(&service);
+    let over = CancellationToken::new();
+    let _told_until_here = over.clone().drop_guard();
     let serving = Arc::new(Mutex::new(Serving::new(service.clone(), forwards)));
     if let Some(listener) = status {
         let status = Status::new(Arc::new(registry), Told(service.clone()), stop.draining.clone());
-        tokio::spawn(listener.serve(Arc::new(status), stop.draining.clone()));
+        // To the end: nobody else is to have the address before.
+        tokio::spawn(listener.serve(Arc::new(status), over.clone()));
     }
     let watching = async {
         let reload = || reload(service.clone(), serving.clone());

@@ -71,11 +71,11 @@ impl Gate {
     }
 }
 
-/// Serves `sockets` until `stop` has drained, and tells how it goes on `status`, until it begins to.
+/// Serves `sockets` until `stop` has drained, and tells how it goes on `status`.
 ///
-/// Inherited sockets are closed as soon as the drain begins: who started us has a successor accept. Our own
-/// go on being served until the last tunnel has ended, so that a balancer sees `/ready` turn 503 and a
-/// caller gets an answer.
+/// Inherited sockets are closed as soon as the drain begins, and the status with them: who started us has a
+/// successor accept, and tell. Our own go on being served until the last tunnel has ended, so that a balancer sees
+/// `/ready` turn 503, a caller gets an answer, and an administrator sees what it still waits for.
 pub async fn run(mut config: Config, sockets: Sockets, status: Option<StatusListener>, stop: Stop) {
     let over = CancellationToken::new();
     let _watched_until_here = over.clone().drop_guard();
@@ -101,7 +101,8 @@ pub async fn run(mut config: Config, sockets: Sockets, status: Option<StatusList
     report::read(&gate);
     if let Some(listener) = status {
         let status = Status::new(Arc::new(registry), Told(gate.clone()), stop.draining.clone());
-        tokio::spawn(listener.serve(Arc::new(status), stop.draining.clone()));
+        let until = if gate.has_own_sockets() { over.clone() } else { stop.draining.clone() };
+        tokio::spawn(listener.serve(Arc::new(status), until));
     }
     let (deaf, closing) = (CancellationToken::new(), CancellationToken::new());
     let connections = TaskTracker::new();

@@ -3,9 +3,9 @@
 use std::net::TcpListener;
 use std::process::Command;
 
-use e2e::deteco::{Deteco, service};
+use e2e::deteco::{Deteco, question, service};
 use e2e::eventually::{PATIENCE, eventually};
-use e2e::http::get;
+use e2e::http::{Conversation, get};
 use e2e::issuer::Issuer;
 use e2e::port;
 use e2e::process::{Process, Signal};
@@ -19,14 +19,31 @@ fn conf() -> String {
 }
 
 #[test]
-fn it_is_released_when_the_drain_begins() {
+fn it_tells_of_its_drain() {
     let mut watched = Watched::start(&conf());
     let (address, _kept) = (watched.deteco.address, connect(watched.deteco.address));
     watched.deteco.process.signal(Signal::TERM);
-    eventually("nobody answers there", || watched.status.try_get("/live").is_none().then_some(()));
+    eventually("it drains", || {
+        (watched.status.try_get("/ready")? == (503, "draining\n".to_owned())).then_some(())
+    });
     assert_eq!(get(address, "/ready").body, "draining\n", "nginx is still answered");
     assert_eq!(watched.status.health(NAME).0, Some(2));
     assert!(watched.deteco.process.wait(PATIENCE).success());
+    assert!(watched.status.try_get("/live").is_none());
+}
+
+#[test]
+fn it_is_released_when_the_drain_begins_if_a_successor_accepts() {
+    let status = StatusSocket::at(format!("127.0.0.1:{}", port::free()));
+    let service = TcpListener::bind("127.0.0.1:0").unwrap();
+    let command = activated(service.try_clone().unwrap(), NAME, "LISTEN_PID=$$ LISTEN_FDS=1");
+    let mut deteco = Deteco::from_command(command, &conf(), &["--status-listen", &status.address]);
+    eventually("it tells", || status.try_get("/live"));
+    let mut kept = Conversation::with(deteco.address);
+    assert_eq!(kept.ask(&question("/path1", "")).status, 401);
+    deteco.process.signal(Signal::TERM);
+    eventually("nobody answers there", || status.try_get("/live").is_none().then_some(()));
+    assert!(deteco.process.wait(PATIENCE).success());
 }
 
 #[test]

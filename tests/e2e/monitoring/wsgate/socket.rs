@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use e2e::destination::Destination;
-use e2e::eventually::eventually;
+use e2e::eventually::{PATIENCE, eventually};
 use e2e::frame::Frame;
 use e2e::process::{Process, Signal};
 use e2e::programs::{Gateway, activated, program};
@@ -12,7 +12,7 @@ use e2e::status::StatusSocket;
 use e2e::supervised::Supervised;
 use e2e::websocket::WebSocket;
 
-use super::{CLIENT, SERVER, Watched, to};
+use super::{CLIENT, SERVER, Watched, shows, to};
 
 fn echo(websocket: &mut WebSocket) {
     websocket.send(&Frame::binary("still here"));
@@ -20,18 +20,28 @@ fn echo(websocket: &mut WebSocket) {
 }
 
 #[test]
-fn it_is_closed_at_sigterm_while_tunnels_live_on() {
+fn it_tells_of_the_drain_to_its_end() {
     let destination = Destination::echo();
     let mut server = Watched::gateway(&to(destination.address), &[]);
     let (mut client, status) = server.client(&[]);
-    let _open = client.connect();
+    let application = client.connect();
+    shows(&server.status, "wsgate_server_sessions", 1.0);
     let mut open = WebSocket::open(server.gateway.address, "/proxy/db");
     server.gateway.process.signal(Signal::TERM);
     client.process.signal(Signal::TERM);
     for status in [&server.status, &status] {
-        eventually("nobody answers", || status.try_get("/live").is_none().then_some(()));
+        eventually("it drains", || {
+            (status.try_get("/ready")? == (503, "draining\n".to_owned())).then_some(())
+        });
+        assert_eq!(status.get("/live").0, 200);
     }
+    assert_eq!(server.status.document()["sessions"], 2);
     echo(&mut open);
+    drop((open, application));
+    for (process, status) in [(&mut server.gateway.process, &server.status), (&mut client.process, &status)] {
+        assert!(process.wait(PATIENCE).success());
+        assert!(status.try_get("/live").is_none());
+    }
 }
 
 #[test]
