@@ -112,6 +112,13 @@ struct Place {
     _counted: Held,
 }
 
+/// A client that resets so soon after it came wanted nothing: load balancers ask so whether anybody listens.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
+fn gone(held: bool, begun: Instant) -> Lost {
+    if held && begun.elapsed() >= AT_ONCE { Lost::GaveUp } else { Lost::ClientGone }
+}
+
 impl Waiting<'_> {
     /// A container for `client`, at once or as soon as one is ready.
     ///
@@ -122,7 +129,7 @@ impl Waiting<'_> {
         tokio::select! {
             biased;
             () = now.cancelled() => Err(Lost::Stopped),
-            () = client.failed() => Err(if held.is_some() { Lost::GaveUp } else { Lost::ClientGone }),
+            () = client.failed() => Err(gone(held.is_some(), begun)),
             reached = self.attempts(begun + self.app.hold, &mut held) => reached,
         }
     }

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use e2e::deploy::{Deploy, Manner, Plan};
 use e2e::docker::{Container, IMAGE_PORT, unique_label};
@@ -69,7 +69,7 @@ fn a_deploy_is_one() {
 #[test]
 fn who_is_held_is_shown_and_who_is_not_served_has_a_reason() {
     let label = unique_label();
-    let proxy = Motarei::start(&label, &["--hold", "2s", "--max-held", "1"]);
+    let proxy = Motarei::start(&label, &["--hold", "5s", "--max-held", "1"]);
     let status = proxy.status_socket();
     let failed = |reason: &str| format!("motarei_connections_failed_total{{reason=\"{reason}\"}}");
     let held = of_app("motarei_clients_held", &label);
@@ -84,11 +84,17 @@ fn who_is_held_is_shown_and_who_is_not_served_has_a_reason() {
     shows(&status, &failed("not-ready"), 1.0);
     shows(&status, &held, 0.0);
 
-    let second = connect(proxy.address());
+    let check = connect(proxy.address());
+    shows(&status, &held, 1.0);
+    reset(check);
+    shows(&status, "motarei_clients_gone_total", 1.0);
+    let (second, came) = (connect(proxy.address()), Instant::now());
     shows(&status, &held, 1.0);
     let third = connect(proxy.address());
     assert_eq!((&third).read(&mut [0]).unwrap(), 0);
     shows(&status, &failed("max-held"), 1.0);
+    // Who stays for a second wanted something.
+    thread::sleep(Duration::from_millis(1200).saturating_sub(came.elapsed()));
     reset(second);
     shows(&status, &failed("gave-up"), 1.0);
     shows(&status, &held, 0.0);
