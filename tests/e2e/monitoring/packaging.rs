@@ -113,6 +113,8 @@ fn the_dashboard_asks_for_what_there_is() {
     let mut all = Vec::new();
     queries(&serde_json::from_str(&text).unwrap(), &mut all);
     assert!(all.len() > 30, "{} queries", all.len());
+    let page = fs::read_to_string(workspace().join("docs/monitoring.md")).unwrap();
+    all.extend(page.split("```").skip(1).step_by(2).map(str::to_owned));
     for query in &all {
         let names = asked(query).filter(|name| !valueless(name));
         for name in names {
