@@ -31,8 +31,21 @@ pub(crate) enum Failure {
     Nobody(io::Error),
     /// Not all of it came in time.
     Late(Duration),
-    /// Somebody else listens there, or something broke on the way.
+    /// It cannot be asked from here, somebody else listens there, or something broke on the way.
     Other(String),
+}
+
+impl Failure {
+    /// Why it could not be connected to. Whoever may not connect does not know whether somebody listens.
+    fn to_connect(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Failure::Nobody(error),
+            io::ErrorKind::PermissionDenied => {
+                Failure::Other(format!("{error}: put the agent's user into the socket's group"))
+            }
+            _ => Failure::Other(format!("it cannot be asked: {error}")),
+        }
+    }
 }
 
 impl fmt::Display for Failure {
@@ -104,7 +117,7 @@ impl Clock {
 fn exchange(address: &ListenAddr, path: &str, clock: Clock) -> Result<Reply, Failure> {
     match address {
         ListenAddr::Unix(socket) => {
-            let stream = UnixStream::connect(socket).map_err(Failure::Nobody)?;
+            let stream = UnixStream::connect(socket).map_err(Failure::to_connect)?;
             let timed = stream.set_write_timeout(Some(clock.left()));
             timed.map_err(|error| clock.broken(&error))?;
             converse(&stream, path, clock, |left| stream.set_read_timeout(Some(left)))
@@ -125,19 +138,22 @@ fn connect(host: &Host, port: u16, clock: Clock) -> Result<TcpStream, Failure> {
         Host::Any => vec![(IpAddr::from(Ipv4Addr::LOCALHOST), port).into()],
         Host::Ip(ip) if any(ip) => vec![(IpAddr::from(Ipv4Addr::LOCALHOST), port).into()],
         Host::Ip(ip) => vec![(*ip, port).into()],
-        Host::Name(name) => (name.as_str(), port).to_socket_addrs().map_err(Failure::Nobody)?.collect(),
+        Host::Name(name) => {
+            let found = (name.as_str(), port).to_socket_addrs();
+            found.map_err(|error| Failure::Other(format!("the name cannot be looked up: {error}")))?.collect()
+        }
     };
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    let mut last = Failure::Other("the name has no address".to_owned());
     for address in addresses {
         match TcpStream::connect_timeout(&address, clock.left()) {
             Ok(stream) => return Ok(stream),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                 return Err(Failure::Late(clock.timeout));
             }
-            Err(error) => last = error,
+            Err(error) => last = Failure::to_connect(error),
         }
     }
-    Err(Failure::Nobody(last))
+    Err(last)
 }
 
 /// HTTP/1.0, so that the answer is not chunked and ends with the connection; without Host, which is not needed

@@ -33,7 +33,7 @@ Examples, in mackerel-agent.conf, where PROGRAM is this one:
       prints one line, which is always the same while all is well
 
 Exit status: 0 OK; 1 WARNING: it works, and somebody should look; 2 CRITICAL: it is not ready, or nobody listens
-there; 3 UNKNOWN: no answer in time, or none of such a program.";
+there; 3 UNKNOWN: no answer in time, no answer of this program, or it cannot be asked.";
 
 /// What a check has found; its number is the exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

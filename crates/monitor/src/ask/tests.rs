@@ -71,6 +71,33 @@ fn who_is_silent_or_slow_is_left_in_time() {
 }
 
 #[test]
+fn only_a_refused_connection_and_no_socket_mean_nobody() {
+    use rustix::io::Errno;
+    for (errno, nobody, part) in [
+        (Errno::CONNREFUSED, true, "is it running with --status-listen?"),
+        (Errno::NOENT, true, "is it running with --status-listen?"),
+        (Errno::ACCESS, false, "put the agent's user into the socket's group"),
+        (Errno::PROTOTYPE, false, "it cannot be asked"),
+        (Errno::NOTDIR, false, "it cannot be asked"),
+        (Errno::HOSTUNREACH, false, "it cannot be asked"),
+    ] {
+        let failure = Failure::to_connect(errno.into());
+        assert_eq!(matches!(failure, Failure::Nobody(_)), nobody, "{failure}");
+        assert!(failure.to_string().contains(part), "{failure}");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("datagrams");
+    let _datagrams = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    let long = ListenAddr::Unix("x".repeat(200).into());
+    // A name may be 253 characters long, RFC 1035 section 2.3.4: none is asked for this one.
+    let unresolved = ListenAddr::Tcp { host: Host::Name("x.".repeat(150)), port: 1 };
+    for address in [ListenAddr::Unix(path), long, unresolved] {
+        let failure = ask(&address, "/", Duration::from_secs(10)).reply().unwrap_err();
+        assert!(matches!(failure, Failure::Other(_)), "{address}: {failure}");
+    }
+}
+
+#[test]
 fn a_full_backlog_is_left_in_time() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("full");
