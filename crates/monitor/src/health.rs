@@ -52,7 +52,7 @@ pub enum Level {
 pub fn health(args: &HealthArgs, program: Program) -> Said {
     let address = args.status.clone().unwrap_or_else(|| default_address(program));
     let (level, text) = match ask(&address, "/status?brief=1", args.timeout.0).reply() {
-        Ok(reply) => judge(&reply),
+        Ok(reply) => judge(&reply, program),
         Err(failure @ Failure::Nobody(_)) => (Level::Critical, format!("{address}: {failure}")),
         Err(failure) => (Level::Unknown, format!("{address}: {failure}")),
     };
@@ -64,12 +64,15 @@ pub fn verdict(program: Program, level: Level, text: &str) -> Said {
     Said { text: line(program, level, text), complaints: Vec::new(), status: level as u8 }
 }
 
-/// Of a document: the worst thing, and all of that kind.
-fn judge(reply: &Reply) -> (Level, String) {
+/// Of a document of this program: the worst thing, and all of that kind.
+fn judge(reply: &Reply, program: Program) -> (Level, String) {
     let status: Value = match serde_json::from_str(&reply.body) {
         Ok(status) if reply.code == 200 => status,
         _ => return (Level::Unknown, format!("the answer is {} and no status", reply.code)),
     };
+    if let Err(other) = is_of(&status, program) {
+        return (Level::Unknown, other);
+    }
     let sentences = |field: &str| -> Vec<String> {
         let list = status[field].as_array().into_iter().flatten();
         list.filter_map(|sentence| sentence.as_str().map(str::to_owned)).collect()
@@ -80,13 +83,25 @@ fn judge(reply: &Reply) -> (Level, String) {
         (Some(false), why) => {
             critical.insert(0, format!("not ready: {}", why.unwrap_or("no reason is known")))
         }
-        (None, _) => return (Level::Unknown, "whoever answers there is none of these programs".to_owned()),
+        (None, _) => return (Level::Unknown, "the answer does not say whether it is ready".to_owned()),
     }
     let warnings = sentences("warnings");
     match (critical.is_empty(), warnings.is_empty()) {
         (false, _) => (Level::Critical, critical.join("; ")),
         (true, false) => (Level::Warning, warnings.join("; ")),
         (true, true) => (Level::Ok, "ready".to_owned()),
+    }
+}
+
+/// Whether a document is of this program.
+///
+/// # Errors
+/// Who answers instead.
+pub(crate) fn is_of(status: &Value, program: Program) -> Result<(), String> {
+    match status["program"].as_str() {
+        Some(name) if name == program.name => Ok(()),
+        Some(other) => Err(format!("{other} answers there, and not {}: mend --status", program.name)),
+        None => Err("whoever answers there is none of these programs".to_owned()),
     }
 }
 

@@ -7,7 +7,13 @@ use super::*;
 use crate::sample::PROGRAM;
 
 fn judged(status: &Value) -> (Level, String) {
-    judge(&Reply { code: 200, body: status.to_string() })
+    judge(&Reply { code: 200, body: status.to_string() }, PROGRAM)
+}
+
+/// Of our own program.
+fn ours(mut status: Value) -> Value {
+    status["program"] = json!(PROGRAM.name);
+    status
 }
 
 #[test]
@@ -23,13 +29,28 @@ fn the_worst_decides() {
             "not ready: no reason is known; c",
         ),
         (json!({ "ready": true, "warnings": ["a"], "critical": ["c"] }), Level::Critical, "c"),
-        (json!({}), Level::Unknown, "whoever answers there is none of these programs"),
-        (json!([]), Level::Unknown, "whoever answers there is none of these programs"),
+        (json!({}), Level::Unknown, "the answer does not say whether it is ready"),
     ] {
+        let status = ours(status);
         assert_eq!(judged(&status), (level, text.to_owned()), "{status}");
     }
     let reply = Reply { code: 404, body: "{}".to_owned() };
-    assert_eq!(judge(&reply), (Level::Unknown, "the answer is 404 and no status".to_owned()));
+    assert_eq!(judge(&reply, PROGRAM), (Level::Unknown, "the answer is 404 and no status".to_owned()));
+}
+
+#[test]
+fn another_program_is_not_this_one_however_well_it_is() {
+    for (status, text) in [
+        (
+            json!({ "program": "deteco", "ready": true }),
+            "deteco answers there, and not sample-gate: mend --status",
+        ),
+        (json!({ "program": 1, "ready": true }), "whoever answers there is none of these programs"),
+        (json!({ "ready": true }), "whoever answers there is none of these programs"),
+        (json!([]), "whoever answers there is none of these programs"),
+    ] {
+        assert_eq!(judged(&status), (Level::Unknown, text.to_owned()), "{status}");
+    }
 }
 
 #[test]
