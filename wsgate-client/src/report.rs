@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use https::Expiry;
-use monitor::{MOST_SESSIONS, Question, Reload, Report};
+use monitor::{MOST_SESSIONS, Question, Reload, Report, listed};
 use serde_json::{Map, Value, json};
 
 use crate::service::{Open, Service};
@@ -83,9 +83,9 @@ impl Report for Told {
 
     fn metadata(&self) -> Map<String, Value> {
         let lines = self.0.lines.load();
-        let urls: Vec<String> = lines.iter().map(|(_, to)| to.load().to_string()).collect();
-        let fields = [("configuration", json!(self.0.config.digest)), ("destinations", json!(urls))];
-        fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        let urls = lines.iter().map(|(_, to)| to.load().to_string());
+        let digest = ("configuration".to_owned(), json!(self.0.config.digest));
+        listed("destinations", urls).into_iter().chain([digest]).collect()
     }
 }
 

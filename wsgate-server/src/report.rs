@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use daemon::reload::Counts;
 use https::Expiry;
-use monitor::{MOST_SESSIONS, Question, Reload, Report};
+use monitor::{MOST_SESSIONS, Question, Reload, Report, listed};
 use serde_json::{Map, Value, json};
 
 use crate::dump::Dump;
@@ -133,8 +133,8 @@ impl Report for Told {
         let policy = self.0.config.policy.load();
         let mut names: Vec<&str> = policy.destinations.names().collect();
         names.sort_unstable();
-        let fields = [("configuration", json!(policy.digest)), ("destinations", json!(names))];
-        fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        let digest = ("configuration".to_owned(), json!(policy.digest));
+        listed("destinations", names.into_iter()).into_iter().chain([digest]).collect()
     }
 }
 

@@ -208,6 +208,6 @@ pub use graph::{Line, Unit};
 pub use histogram::{Distributed, Histogram};
 pub use registry::{Registry, Set};
 pub use said::Said;
-pub use status::{Busy, MOST_SESSIONS, Question, Reload, Report, Status, StatusArgs, StatusListener};
+pub use status::{Busy, MOST_SESSIONS, Question, Reload, Report, Status, StatusArgs, StatusListener, listed};
 pub use total::Total;
 pub use window::Counts;

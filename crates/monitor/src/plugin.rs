@@ -182,7 +182,7 @@ fn metadata(targets: &[Target], timeout: Duration) -> Said {
     let mut all = Map::new();
     ask_all(
         targets,
-        |_| "/status?brief=1".to_owned(),
+        |_| "/status".to_owned(),
         timeout,
         |target, answer| match answer.map(|reply| serde_json::from_str::<Value>(&reply.body)) {
             Ok(Ok(mut status)) => drop(all.insert(target.instance.clone(), status["metadata"].take())),

@@ -6,7 +6,7 @@
 //! | `/ready` | 200 `ready`, or 503 with one word why not |
 //! | `/metrics` | Prometheus text, or OpenMetrics if `Accept` prefers it |
 //! | `/mackerel` | the plugin's lines; `?all=1` for all, `?instance=NAME` for names that begin so, `?meta=1` for the graphs |
-//! | `/status` | the document below, JSON; `?sessions=1` for what there may be many of, `?brief=1` for the first part alone, without `now` |
+//! | `/status` | the document below, JSON; `?sessions=1` for what there may be many of, `?brief=1` for the first part alone, without `metadata` and `now` |
 //! | `/` | a page that shows the same, live |
 //!
 //! The document is an object. These fields are the same in every program; a program adds its own, and one of
@@ -46,6 +46,7 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::registry::Registry;
+pub use document::listed;
 pub use listener::{Busy, StatusListener};
 
 /// How many sessions, or whatever there may be many of, a document lists at most.
@@ -95,7 +96,7 @@ pub trait Report: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// Stable facts for the agent's metadata: a hash of the configuration, destinations. No secrets.
+    /// Stable facts for the agent's metadata: a hash of the configuration, destinations ([`listed`]). No secrets.
     fn metadata(&self) -> Map<String, Value> {
         Map::new()
     }

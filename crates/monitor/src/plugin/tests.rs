@@ -43,7 +43,7 @@ fn daemon(directory: &Path, name: &str) -> String {
             let (instance, set) =
                 (after("instance="), if path.contains("all=1") { Set::All } else { Set::Default });
             let body = match path.as_str() {
-                "/status?brief=1" => {
+                "/status" => {
                     r#"{"ready":true,"metadata":{"version":"1","configuration":"c0ffee"}}"#.to_owned()
                 }
                 path if path.contains("meta=1") => registry.graphs(instance.as_deref(), set).to_string(),

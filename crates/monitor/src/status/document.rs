@@ -4,12 +4,20 @@ use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
-use super::{Question, Status};
+use super::{MOST_SESSIONS, Question, Status};
 use crate::process;
 use crate::registry::Headline;
 
 /// A share of the descriptors that is worth a warning.
 const MANY_DESCRIPTORS: f64 = 0.9;
+
+/// What there may be many of, for [`Report::metadata`](super::Report::metadata): the first [`MOST_SESSIONS`] of
+/// `all` as the field `name`, and how many there are as `NAME_total`.
+pub fn listed<T: Into<Value>>(name: &str, all: impl ExactSizeIterator<Item = T>) -> [(String, Value); 2] {
+    let total = json!(all.len());
+    let first = all.take(MOST_SESSIONS).map(Into::into).collect();
+    [(name.to_owned(), first), (format!("{name}_total"), total)]
+}
 
 impl Status {
     /// One word why it is not ready; none if it is.
@@ -23,6 +31,7 @@ impl Status {
     /// The document; the program's fields win.
     pub fn document(&self, question: Question) -> Value {
         let mut document = self.common();
+        document.insert("metadata".to_owned(), Value::Object(self.metadata()));
         document.insert("now".to_owned(), self.now());
         match self.report.status(question) {
             Value::Object(own) => document.extend(own),
@@ -54,7 +63,6 @@ impl Status {
             ("limits", if limits.is_empty() { Value::Null } else { Value::Object(limits) }),
             ("warnings", json!(self.warnings())),
             ("critical", json!(self.report.critical())),
-            ("metadata", Value::Object(self.metadata())),
         ];
         fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
