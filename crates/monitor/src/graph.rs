@@ -30,6 +30,10 @@ pub enum Unit {
 }
 
 impl Unit {
+    /// Each of them.
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Integer, Self::Float, Self::Percentage, Self::Milliseconds, Self::Bytes, Self::BytesPerSecond];
+
     /// Mackerel's word.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,21 +1,28 @@
 //! `PROGRAM mackerel`: the plugin of mackerel-agent. It prints what daemons computed, and keeps nothing.
 
+mod graphs;
+mod lines;
+mod metadata;
 mod targets;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use daemon::GoDuration;
 use daemon::listen::ListenAddr;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use crate::ask::{Asked, Reply, ask};
+use crate::ask::{Asked, Failure, Reply, ask};
 use crate::name::Part;
 use crate::registry::{Registry, Set};
 use crate::said::Said;
+use graphs::graphs;
+use lines::lines;
+use metadata::metadata;
 pub use targets::default_address;
-use targets::{Target, targets};
+use targets::{Target, Targets, targets};
 
 /// The variable with which the agent asks for graphs. In normal runs it is set too, and empty.
 const META: &str = "MACKEREL_AGENT_PLUGIN_META";
@@ -64,8 +71,10 @@ Examples, in mackerel-agent.conf, where PROGRAM is this one:
 What has no value yet has no line: rates come after 30 s, percentiles from 20 samples on.
 Environment: with a MACKEREL_AGENT_PLUGIN_META that is not empty it prints the graphs, also of a daemon that is down.
 The graphs of another program in --run-dir are its daemon's to tell, so it should run when the agent starts.
+Of another program than this one --status prints nothing: it is a path copied wrong.
 Exit status: 0 if every daemon answered, 1 if one did not (a line on stderr, which the agent logs, says which; what
-the others say is printed, and the agent takes it), 2 for a wrong flag.";
+the others say is printed, and the agent takes it), 2 for a wrong flag. Metadata are all or none, since the agent
+takes a missing part for a change, but for a socket in --run-dir at which nobody listens.";
 
 /// The value of `--instance`: what names begin with. Usable as a clap value parser.
 ///
@@ -87,16 +96,23 @@ pub fn definitions(graphs: &Value) -> String {
 
 /// Runs the plugin. `registry` is the caller's own, as declared: its graphs are there without a daemon.
 pub fn mackerel(args: &MackerelArgs, registry: &Registry, env: impl Fn(&str) -> Option<String>) -> Said {
-    let targets = match targets(args, registry.program) {
+    let (program, timeout) = (registry.program, args.timeout.0);
+    let Targets { targets, complaints } = match targets(args, program) {
         Ok(targets) => targets,
         Err(said) => return said,
     };
     let set = if args.all { Set::All } else { Set::Default };
-    match wants_graphs(env) {
-        _ if args.metadata => metadata(&targets, args.timeout.0),
-        true => graphs(&targets, registry, set, args.timeout.0),
-        false => lines(&targets, set, args.timeout.0),
+    let mut said = match wants_graphs(env) {
+        _ if args.metadata => metadata(&targets, program, timeout),
+        true => graphs(&targets, registry, set, timeout),
+        false => lines(&targets, program, set, timeout),
+    };
+    // The agent takes metadata from a plugin that exits with 0 alone.
+    if !args.metadata && !complaints.is_empty() {
+        said.status = 1;
     }
+    said.complaints.splice(0..0, complaints);
+    said
 }
 
 /// Asks all at once, and hands over what each said, in their order.
@@ -104,18 +120,25 @@ fn ask_all(
     targets: &[Target],
     path: impl Fn(&Target) -> String,
     timeout: Duration,
-    mut each: impl FnMut(&Target, Result<Reply, String>),
+    mut each: impl FnMut(&Target, Result<Reply, Failure>),
 ) {
     let asked: Vec<Asked> =
         targets.iter().map(|target| ask(&target.address, &path(target), timeout)).collect();
     for (target, asked) in targets.iter().zip(asked) {
-        let answer = match asked.reply() {
-            Ok(reply) if reply.code == 200 => Ok(reply),
-            Ok(reply) => Err(format!("{}: the answer is {}", target.address, reply.code)),
-            Err(failure) => Err(format!("{}: {failure}", target.address)),
-        };
-        each(target, answer);
+        each(target, good(asked));
     }
+}
+
+fn good(asked: Asked) -> Result<Reply, Failure> {
+    match asked.reply()? {
+        reply if reply.code == 200 => Ok(reply),
+        reply => Err(Failure::Other(format!("the answer is {}", reply.code))),
+    }
+}
+
+/// Of what somebody else wrote, enough to find it.
+fn short(text: &str) -> String {
+    text.chars().take(100).collect()
 }
 
 fn path(target: &Target, set: Set, meta: &str) -> String {
@@ -123,83 +146,9 @@ fn path(target: &Target, set: Set, meta: &str) -> String {
     format!("/mackerel?instance={}{all}{meta}", target.instance)
 }
 
-fn lines(targets: &[Target], set: Set, timeout: Duration) -> Said {
-    let mut said = Said::default();
-    ask_all(
-        targets,
-        |target| path(target, set, ""),
-        timeout,
-        |_, answer| match answer {
-            Ok(reply) => reply.body.lines().filter(|line| is_line(line)).for_each(|line| {
-                said.text.push_str(line);
-                said.text.push('\n');
-            }),
-            Err(complaint) => said.complain(complaint),
-        },
-    );
-    said
-}
-
-/// Whether the agent takes it: whoever answers there, no line of it makes the server refuse the others.
-fn is_line(line: &str) -> bool {
-    let [name, value, epoch] = line.split('\t').collect::<Vec<_>>()[..] else { return false };
-    name.split('.').all(Part::is)
-        && value.parse::<f64>().is_ok_and(f64::is_finite)
-        && epoch.parse::<u64>().is_ok()
-}
-
-/// Our own are as declared; those of another program are its daemon's to know.
-fn graphs(targets: &[Target], registry: &Registry, set: Set, timeout: Duration) -> Said {
-    let mut said = Said::default();
-    let mut all = Map::new();
-    let others: Vec<Target> = targets.iter().filter(|target| !target.is_ours).cloned().collect();
-    for target in targets.iter().filter(|target| target.is_ours) {
-        merge(&mut all, registry.graphs(Some(&target.instance), set));
-    }
-    ask_all(
-        &others,
-        |target| path(target, set, "&meta=1"),
-        timeout,
-        |_, answer| match answer.map(|reply| serde_json::from_str(&reply.body)) {
-            Ok(Ok(graphs)) => merge(&mut all, graphs),
-            Ok(Err(_)) => said.complain("the answer is no JSON".to_owned()),
-            Err(complaint) => said.complain(complaint),
-        },
-    );
-    said.text = definitions(&json!({ "graphs": all }));
-    said
-}
-
-fn merge(all: &mut Map<String, Value>, mut more: Value) {
-    if let Some(Value::Object(graphs)) = more.get_mut("graphs").map(Value::take) {
-        all.extend(graphs);
-    }
-}
-
-/// By instance. The agent sends it when it differs, so that nothing that changes by itself is in it.
-fn metadata(targets: &[Target], timeout: Duration) -> Said {
-    let mut said = Said::default();
-    let mut all = Map::new();
-    ask_all(
-        targets,
-        |_| "/status".to_owned(),
-        timeout,
-        |target, answer| match answer.map(|reply| serde_json::from_str::<Value>(&reply.body)) {
-            Ok(Ok(mut status)) => drop(all.insert(target.instance.clone(), status["metadata"].take())),
-            Ok(Err(_)) => said.complain(format!("{}: the answer is no JSON", target.address)),
-            Err(complaint) => said.complain(complaint),
-        },
-    );
-    if said.status == 0 {
-        // Half of it would look like a change.
-        said.text = format!("{}\n", Value::Object(all));
-    }
-    said
-}
-
 impl Said {
-    fn complain(&mut self, complaint: String) {
-        self.complaints.push(complaint);
+    fn complain(&mut self, of: &Target, complaint: impl fmt::Display) {
+        self.complaints.push(format!("{}: {complaint}", of.address));
         self.status = 1;
     }
 }

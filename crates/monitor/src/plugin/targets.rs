@@ -21,13 +21,22 @@ pub(super) struct Target {
     pub(super) instance: String,
     /// Whether it is one of the caller's program, for all that is known.
     pub(super) is_ours: bool,
+    /// Whether somebody gave its address, and did not only find it in a directory: it must be one of ours then.
+    pub(super) is_named: bool,
 }
 
-/// All that are to be asked, each with a name of its own.
+/// All that are to be asked, each with a name of its own, and what is to be said of the others.
+#[derive(Debug, Default)]
+pub(super) struct Targets {
+    pub(super) targets: Vec<Target>,
+    pub(super) complaints: Vec<String>,
+}
+
+/// As the flags say.
 ///
 /// # Errors
 /// What is said instead: two of one name, or a directory that cannot be read.
-pub(super) fn targets(args: &MackerelArgs, program: Program) -> Result<Vec<Target>, Said> {
+pub(super) fn targets(args: &MackerelArgs, program: Program) -> Result<Targets, Said> {
     let wrong = |complaint: String| Said { complaints: vec![complaint], status: 2, ..Said::default() };
     if let Some(directory) = &args.run_dir {
         return in_directory(directory, program).map_err(|error| Said {
@@ -46,11 +55,12 @@ pub(super) fn targets(args: &MackerelArgs, program: Program) -> Result<Vec<Targe
         instance: args.instance.get(at).cloned().unwrap_or_else(|| stem(&address, program)),
         address,
         is_ours: true,
+        is_named: true,
     };
     let targets: Vec<_> = addresses.into_iter().enumerate().map(named).collect();
     match twice(&targets) {
         Some(name) => Err(wrong(format!("two daemons would be called {name}: give each its --instance"))),
-        None => Ok(targets),
+        None => Ok(Targets { targets, complaints: Vec::new() }),
     }
 }
 
@@ -70,10 +80,37 @@ fn twice(targets: &[Target]) -> Option<&str> {
     (0..targets.len()).find(|at| again(*at)).map(|at| targets[at].instance.as_str())
 }
 
-/// In the order of their names.
-fn in_directory(directory: &Path, program: Program) -> io::Result<Vec<Target>> {
+/// In the order of their names. The first of those whose names come to the same has it.
+fn in_directory(directory: &Path, program: Program) -> io::Result<Targets> {
+    let paths = sockets(directory)?;
+    let mut found = Targets::default();
+    if paths.len() > MOST {
+        let (directory, count) = (directory.display(), paths.len());
+        found
+            .complaints
+            .push(format!("--run-dir {directory}: of {count} sockets only the first {MOST} are asked"));
+    }
+    for path in paths.into_iter().take(MOST) {
+        let address = ListenAddr::Unix(path);
+        let instance = stem(&address, program);
+        match found.targets.iter().find(|target| target.instance == instance) {
+            Some(first) => found.complaints.push(format!(
+                "{address}: it would be called {instance}, as {} is: call the socket otherwise",
+                first.address
+            )),
+            None => {
+                let is_ours = instance.starts_with(program.name);
+                found.targets.push(Target { address, instance, is_ours, is_named: false });
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Those that are not hidden, sorted.
+fn sockets(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
-    for entry in fs::read_dir(directory)?.take(MOST * 64) {
+    for entry in fs::read_dir(directory)? {
         let path = entry?.path();
         let is_hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         if path.extension().is_some_and(|extension| extension == "sock") && !is_hidden {
@@ -81,14 +118,5 @@ fn in_directory(directory: &Path, program: Program) -> io::Result<Vec<Target>> {
         }
     }
     paths.sort();
-    paths.truncate(MOST);
-    let target = |path: PathBuf| {
-        let address = ListenAddr::Unix(path);
-        let instance = stem(&address, program);
-        let is_ours = instance.starts_with(program.name);
-        Target { address, instance, is_ours }
-    };
-    let mut targets: Vec<_> = paths.into_iter().map(target).collect();
-    targets.dedup_by(|a, b| a.instance == b.instance);
-    Ok(targets)
+    Ok(paths)
 }

@@ -6,6 +6,9 @@ use std::time::Instant;
 
 use clap::Parser;
 
+use serde_json::json;
+
+use super::lines::is_line;
 use super::targets::stem;
 use super::*;
 use crate::sample::{PROGRAM, Sample};
@@ -31,24 +34,33 @@ fn meta(line: &str, value: &str) -> Said {
 
 /// A daemon at `directory/name` that answers everybody with a registry's lines, graphs and metadata.
 fn daemon(directory: &Path, name: &str) -> String {
+    let status = json!({
+        "program": PROGRAM.name,
+        "ready": true,
+        "metadata": { "version": "1", "configuration": "c0ffee" },
+    });
+    let registry = Sample::new().registry;
+    serve(directory, name, move |path| {
+        let after =
+            |key: &str| path.split(['?', '&']).find_map(|pair| pair.strip_prefix(key)).map(str::to_owned);
+        let (instance, set) =
+            (after("instance="), if path.contains("all=1") { Set::All } else { Set::Default });
+        match path {
+            path if path.starts_with("/status") => status.to_string(),
+            path if path.contains("meta=1") => registry.graphs(instance.as_deref(), set).to_string(),
+            _ => registry.mackerel(instance.as_deref(), set),
+        }
+    })
+}
+
+/// Answers at `directory/name` to each path.
+fn serve(directory: &Path, name: &str, answer: impl Fn(&str) -> String + Send + 'static) -> String {
     let listener = UnixListener::bind(directory.join(name)).unwrap();
     thread::spawn(move || {
-        let registry = Sample::new().registry;
         for stream in listener.incoming() {
             let (mut stream, mut head) = (stream.unwrap(), [0; 1000]);
             let length = stream.read(&mut head).unwrap();
-            let path = String::from_utf8_lossy(&head[..length]).split(' ').nth(1).unwrap().to_owned();
-            let after =
-                |key: &str| path.split(['?', '&']).find_map(|pair| pair.strip_prefix(key)).map(str::to_owned);
-            let (instance, set) =
-                (after("instance="), if path.contains("all=1") { Set::All } else { Set::Default });
-            let body = match path.as_str() {
-                "/status" => {
-                    r#"{"ready":true,"metadata":{"version":"1","configuration":"c0ffee"}}"#.to_owned()
-                }
-                path if path.contains("meta=1") => registry.graphs(instance.as_deref(), set).to_string(),
-                _ => registry.mackerel(instance.as_deref(), set) + "# not a line\nx..y\t1\t2\nx\tNaN\t2\n",
-            };
+            let body = answer(String::from_utf8_lossy(&head[..length]).split(' ').nth(1).unwrap());
             stream.write_all(format!("HTTP/1.0 200 OK\r\n\r\n{body}").as_bytes()).unwrap();
         }
     });
@@ -62,7 +74,12 @@ fn one_daemon_is_called_by_its_socket_its_program_or_its_instance() {
     for (flags, prefix) in [("", "gate-a."), ("--instance gw1", "gw1."), ("--all", "gate-a.")] {
         let said = said(&format!("--status {address} {flags}"));
         assert_eq!((said.status, said.complaints.len()), (0, 0), "{said:?}");
-        assert!(said.text.starts_with(prefix) && said.text.lines().all(is_line), "{}", said.text);
+        assert!(
+            said.text.starts_with(prefix)
+                && said.text.lines().all(|line| is_line(line, prefix.trim_end_matches('.'))),
+            "{}",
+            said.text
+        );
     }
     let tcp = stem(&"127.0.0.1:1".parse().unwrap(), PROGRAM);
     assert_eq!(tcp, "sample-gate");
@@ -118,6 +135,108 @@ fn metadata_is_all_or_nothing() {
     assert_eq!(good.text, "{\"gate\":{\"configuration\":\"c0ffee\",\"version\":\"1\"}}\n");
     let half = said(&format!("--metadata --status {address} --status unix:/proc/none/x.sock"));
     assert_eq!((half.text.as_str(), half.status), ("", 1));
+}
+
+#[test]
+fn what_an_uninstalled_program_left_does_not_withhold_the_metadata_of_the_others() {
+    let directory = tempfile::tempdir().unwrap();
+    daemon(directory.path(), "gate.sock");
+    drop(UnixListener::bind(directory.path().join("dead.sock")).unwrap());
+    let flags = format!("--metadata --run-dir {}", directory.path().display());
+    let stale = said(&flags);
+    assert!(stale.status == 0 && stale.text.starts_with("{\"gate\":{"), "{stale:?}");
+    assert!(stale.complaints[0].contains("dead.sock: left out: nobody answers"), "{stale:?}");
+    serve(directory.path(), "other.sock", |_| "{}".to_owned());
+    let other = said(&flags);
+    assert_eq!((other.status, other.text.as_str()), (1, ""), "{other:?}");
+}
+
+#[test]
+fn the_socket_of_another_program_is_a_path_copied_wrong() {
+    let directory = tempfile::tempdir().unwrap();
+    let other = serve(directory.path(), "gate.sock", |path| match path.starts_with("/status") {
+        true => r#"{"program":"deteco","ready":true,"metadata":{}}"#.to_owned(),
+        false => "gate.rate.ok\t1\t2\n".to_owned(),
+    });
+    for flags in ["", "--metadata"] {
+        let said = said(&format!("--status {other} {flags}"));
+        assert_eq!((said.status, said.text.as_str(), said.complaints.len()), (1, "", 1), "{said:?}");
+        assert!(said.complaints[0].ends_with("deteco answers there, and not sample-gate: mend --status"));
+    }
+    let found = said(&format!("--run-dir {}", directory.path().display()));
+    assert_eq!((found.status, found.text.as_str()), (0, "gate.rate.ok\t1\t2\n"), "{found:?}");
+}
+
+#[test]
+fn sockets_of_one_name_and_too_many_are_told() {
+    let directory = tempfile::tempdir().unwrap();
+    // Between the two, in the order of their names, there is another.
+    for name in ["a.b.sock", "a.c.sock", "a_b.sock"] {
+        daemon(directory.path(), name);
+    }
+    let flags = format!("--run-dir {}", directory.path().display());
+    let twice = said(&flags);
+    assert_eq!((twice.status, twice.complaints.len()), (1, 1), "{twice:?}");
+    let [complaint] = &twice.complaints[..] else { unreachable!() };
+    assert!(complaint.contains("/a_b.sock: ") && complaint.contains("/a.b.sock is"), "{complaint}");
+    let one = twice.text.lines().filter(|line| line.starts_with("a_b.")).count();
+    assert_eq!(twice.text.lines().count(), one * 2, "{}", twice.text);
+    for at in 0..65 {
+        drop(UnixListener::bind(directory.path().join(format!("{at}.sock"))).unwrap());
+    }
+    let complaint = &said(&flags).complaints[0];
+    assert!(complaint.ends_with(": of 68 sockets only the first 64 are asked"), "{complaint}");
+}
+
+#[test]
+fn what_the_agent_would_refuse_and_what_is_anothers_is_left_out() {
+    let directory = tempfile::tempdir().unwrap();
+    serve(directory.path(), "gate.sock", |path| match path.contains("meta=1") {
+        false => {
+            "gate.a.b\t1\t2\nother.a.b\t1\t2\ngatex.a\t1\t2\n# a\ngate\t1\t2\ngate..y\t1\t2\ngate.x\tNaN\t2\n"
+                .into()
+        }
+        true => json!({ "graphs": {
+            "gate.good": graph(|_| {}),
+            "gate.any.#": graph(|graph| graph["metrics"][0]["name"] = json!("*")),
+            "other.good": graph(|_| {}),
+            "gate.a b": graph(|_| {}),
+            "gate.label": graph(|graph| graph["label"] = json!(1)),
+            "gate.unit": graph(|graph| graph["unit"] = json!("furlongs")),
+            "gate.none": graph(|graph| graph["metrics"] = json!([])),
+            "gate.list": graph(|graph| graph["metrics"] = json!({})),
+            "gate.text": graph(|graph| graph["metrics"][0] = json!("a")),
+            "gate.name": graph(|graph| graph["metrics"][0]["name"] = json!("a.")),
+            "gate.says": graph(|graph| graph["metrics"][0]["label"] = Value::Null),
+            "gate.flag": graph(|graph| graph["metrics"][0]["stacked"] = json!("no")),
+        }})
+        .to_string(),
+    });
+    let flags = format!("--run-dir {}", directory.path().display());
+    let lines = said(&flags);
+    assert_eq!((lines.status, lines.text.as_str()), (1, "gate.a.b\t1\t2\n"), "{lines:?}");
+    let expected = "gate.sock: left out, being no values of gate: 6 lines, first \"other.a.b\\t1\\t2\"";
+    assert!(lines.complaints.len() == 1 && lines.complaints[0].ends_with(expected), "{lines:?}");
+
+    let graphs = meta(&flags, "1");
+    let told: Value = serde_json::from_str(graphs.text.split_once('\n').unwrap().1).unwrap();
+    let names: Vec<_> = told["graphs"].as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(names, ["gate.any.#", "gate.good"]);
+    assert_eq!((graphs.status, graphs.complaints.len()), (1, 10), "{graphs:?}");
+    assert!(
+        graphs.complaints.iter().all(|complaint| complaint.contains("gate.sock: left out, being no graph"))
+    );
+}
+
+/// One that is as it should be, but for what `change` does.
+fn graph(change: impl Fn(&mut Value)) -> Value {
+    let mut graph = json!({
+        "label": "A",
+        "unit": "integer",
+        "metrics": [{ "name": "a", "label": "a", "stacked": false }],
+    });
+    change(&mut graph);
+    graph
 }
 
 #[test]
