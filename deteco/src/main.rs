@@ -5,7 +5,7 @@ use std::io::{Write, stdout};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use daemon::argv::{self, Dash};
+use daemon::argv::Dash;
 use daemon::exit::{Failure, Stage};
 use daemon::sockets::Sockets;
 use daemon::stop::Stop;
@@ -15,12 +15,12 @@ use deteco::nginx_conf::nginx_conf;
 use deteco::{Args, CheckArgs, Command, Config, Doors, Metrics, PROGRAM, Rules, check, run};
 use monitor::health::health;
 use monitor::plugin::mackerel;
-use monitor::{Busy, StatusListener};
+use monitor::{Busy, StatusListener, flags};
 
 fn main() -> ExitCode {
-    let mut args: Args = match argv::parse(std::env::args_os(), Dash::Single) {
+    let mut args: Args = match flags::parse(PROGRAM, std::env::args_os(), Dash::Single) {
         Ok(args) => args,
-        Err(error) => error.exit(),
+        Err(refused) => return refused.print(),
     };
     let done = match command(&mut args) {
         Some(command) => {

@@ -4,12 +4,12 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use daemon::argv::{self, Dash};
+use daemon::argv::Dash;
 use daemon::exit::{Failure, Stage};
 use daemon::stop::Stop;
-use monitor::Said;
 use monitor::health::health;
 use monitor::plugin::mackerel;
+use monitor::{Said, flags};
 use motarei::status::{StatusAddress, ask, show};
 use motarei::{Args, Command, Config, Moment, PROGRAM, Sockets, check, registry, run, run_worker, wait};
 use tokio::runtime::Builder;
@@ -18,9 +18,9 @@ use tokio::runtime::Builder;
 const LONGEST_DRAIN: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn main() -> ExitCode {
-    let args: Args = match argv::parse(std::env::args_os(), Dash::Double) {
+    let args: Args = match flags::parse(PROGRAM, std::env::args_os(), Dash::Double) {
         Ok(args) => args,
-        Err(error) => error.exit(),
+        Err(refused) => return refused.print(),
     };
     match &args.command {
         None => args.log.init(),

@@ -2,14 +2,15 @@
 
 use std::process::ExitCode;
 
-use daemon::argv::{self, Dash};
+use daemon::argv::Dash;
 use daemon::exit::Failure;
+use monitor::flags;
 use sabo::{Action, Args, Config, PROGRAM, ctl, health, mackerel, metrics, run, say, status, top};
 
 fn main() -> ExitCode {
-    let args: Args = match argv::parse(std::env::args_os(), Dash::Double) {
+    let args: Args = match flags::parse(PROGRAM, std::env::args_os(), Dash::Double) {
         Ok(args) => args,
-        Err(error) => error.exit(),
+        Err(refused) => return refused.print(),
     };
     match stages(args) {
         Ok(code) => code,

@@ -4,20 +4,20 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use daemon::argv::{self, Dash};
+use daemon::argv::Dash;
 use daemon::exit::{Failure, Stage};
 use daemon::reload::Watch;
 use daemon::stop::Stop;
 use monitor::health::health;
 use monitor::plugin::mackerel;
-use monitor::{Busy, StatusListener};
+use monitor::{Busy, StatusListener, flags};
 use wsgate_client::stdio::{self, Pipes};
 use wsgate_client::{Args, Command, Config, Forwards, Metrics, PROGRAM, Work, check, run};
 
 fn main() -> ExitCode {
-    let args: Args = match argv::parse(std::env::args_os(), Dash::Double) {
+    let args: Args = match flags::parse(PROGRAM, std::env::args_os(), Dash::Double) {
         Ok(args) => args,
-        Err(error) => error.exit(),
+        Err(refused) => return refused.print(),
     };
     if let Some(done) = perform(&args) {
         return done;

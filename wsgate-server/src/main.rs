@@ -4,19 +4,19 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use daemon::argv::{self, Dash};
+use daemon::argv::Dash;
 use daemon::exit::{Failure, Stage};
 use daemon::sockets::Sockets;
 use daemon::stop::Stop;
 use monitor::health::health;
 use monitor::plugin::mackerel;
-use monitor::{Busy, StatusListener};
+use monitor::{Busy, StatusListener, flags};
 use wsgate_server::{Args, Command, Config, Dev, Metrics, PROGRAM, run};
 
 fn main() -> ExitCode {
-    let mut args: Args = match argv::parse(std::env::args_os(), Dash::Single) {
+    let mut args: Args = match flags::parse(PROGRAM, std::env::args_os(), Dash::Single) {
         Ok(args) => args,
-        Err(error) => error.exit(),
+        Err(refused) => return refused.print(),
     };
     if let Some(command) = args.command.take() {
         return perform(command);

@@ -17,9 +17,26 @@ pub use spelling::{Dash, go_spellings};
 /// # Errors
 /// clap's, which also stands for `--help` and `--version`; `clap::Error::exit` does the right thing with all.
 pub fn parse<T: Parser>(args: impl Iterator<Item = OsString>, dash: Dash) -> Result<T, clap::Error> {
-    let mut command = go_style(T::command());
+    parse_as(T::command(), args, dash)
+}
+
+/// [`parse`] with a command that is not quite `T`'s: its help says more.
+///
+/// # Errors
+/// The same.
+pub fn parse_as<T: Parser>(
+    command: Command,
+    args: impl Iterator<Item = OsString>,
+    dash: Dash,
+) -> Result<T, clap::Error> {
+    let mut command = go_style(command);
     let matches = command.try_get_matches_from_mut(go_spellings(args, &command.clone(), dash))?;
     T::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// The name of the subcommand that `args` are for, however wrong its flags are; the program's if they name none.
+pub fn subcommand(command: &Command, args: impl Iterator<Item = OsString>, dash: Dash) -> String {
+    spelling::innermost(args, &go_style(command.clone()), dash)
 }
 
 /// Makes the flags of `command` and its subcommands behave as Go's: a repeated flag's last value wins (a

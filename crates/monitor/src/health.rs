@@ -22,18 +22,27 @@ pub struct HealthArgs {
     pub status: Option<ListenAddr>,
 
     /// What it may take, all together
-    #[arg(long, value_name = "TIME", default_value = "10s")]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
     pub timeout: GoDuration,
 }
 
 const EXAMPLES: &str = "\
-Examples, in mackerel-agent.conf, where PROGRAM is this one:
+Examples, in mackerel-agent.conf:
   [plugin.checks.PROGRAM]
   command = ['PROGRAM', 'health', '--status', 'unix:/run/wsgate/PROGRAM.sock']
       prints one line, which is always the same while all is well
 
 Exit status: 0 OK; 1 WARNING: it works, and somebody should look; 2 CRITICAL: it is not ready, or nobody listens
-there; 3 UNKNOWN: no answer in time, no answer of this program, or it cannot be asked.";
+there; 3 UNKNOWN: no answer in time, no answer of this program, it cannot be asked, or a wrong flag.";
+
+/// The value of `--timeout`.
+pub(crate) fn time(text: &str) -> Result<GoDuration, String> {
+    match text.parse::<GoDuration>() {
+        Ok(time) if time.0.is_zero() => Err("write a time above 0".to_owned()),
+        Ok(time) => Ok(time),
+        Err(error) => Err(error.to_string()),
+    }
+}
 
 /// What a check has found; its number is the exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -183,6 +183,7 @@ mod counter;
 mod declare;
 mod exposition;
 mod family;
+pub mod flags;
 mod gauge;
 mod graph;
 pub mod health;

@@ -54,12 +54,12 @@ pub struct MackerelArgs {
     pub metadata: bool,
 
     /// What it may take, all together
-    #[arg(long, value_name = "TIME", default_value = "10s")]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = crate::health::time)]
     pub timeout: GoDuration,
 }
 
 const EXAMPLES: &str = "\
-Examples, in mackerel-agent.conf, where PROGRAM is this one:
+Examples, in mackerel-agent.conf:
   [plugin.metrics.wsgate]
   command = ['PROGRAM', 'mackerel', '--run-dir', '/run/wsgate']
       one plugin for all programs of this host

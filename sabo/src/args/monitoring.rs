@@ -116,8 +116,8 @@ Example, in mackerel-agent.conf:
       prints one line, which is always the same while all is well
 
 Exit status: 0 OK: a run ended well within --max-age, and none failed in that time; 1 WARNING: some run failed or was
-killed; 2 CRITICAL: no run ended well within --max-age; 3 UNKNOWN: no sabo ran there yet, or the directory cannot be
-read.";
+killed; 2 CRITICAL: no run ended well within --max-age; 3 UNKNOWN: no sabo ran there yet, the directory cannot be read,
+or a wrong flag.";
 
 #[cfg(test)]
 mod tests {

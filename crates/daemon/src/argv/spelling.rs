@@ -21,6 +21,15 @@ pub enum Dash {
 /// not after `=`, not in the argument after a flag that takes one, not after a lone `--`, and not in the
 /// command line that a trailing argument collects.
 pub fn go_spellings(args: impl Iterator<Item = OsString>, command: &Command, dash: Dash) -> Vec<OsString> {
+    walk(args, command, dash).0
+}
+
+/// The name of the innermost subcommand.
+pub(super) fn innermost(args: impl Iterator<Item = OsString>, command: &Command, dash: Dash) -> String {
+    walk(args, command, dash).1
+}
+
+fn walk(args: impl Iterator<Item = OsString>, command: &Command, dash: Dash) -> (Vec<OsString>, String) {
     // Building adds --help and --version, and the global flags to the subcommands.
     let mut built = command.clone();
     built.build();
@@ -36,7 +45,7 @@ pub fn go_spellings(args: impl Iterator<Item = OsString>, command: &Command, das
             Next::Verbatim => spelled.extend(args.by_ref()),
         }
     }
-    spelled
+    (spelled, walk.command.get_name().to_owned())
 }
 
 struct Walk<'a> {
