@@ -105,6 +105,21 @@ async fn only_so_many_wait_and_the_others_are_told() {
     assert_eq!(first.await.unwrap(), Some(Lost::Stopped));
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_resets_within_a_second_wanted_nothing() {
+    tokio::time::advance(Duration::from_secs(2)).await;
+    for (held, after, lost) in [
+        (false, 0, Lost::ClientGone),
+        (true, 0, Lost::ClientGone),
+        (true, 999, Lost::ClientGone),
+        (false, 1000, Lost::ClientGone),
+        (true, 1000, Lost::GaveUp),
+    ] {
+        let came = Instant::now() - Duration::from_millis(after);
+        assert_eq!(gone(held, came), lost, "{held} after {after} ms");
+    }
+}
+
 #[tokio::test]
 async fn a_reset_ends_the_wait_and_an_end_of_file_does_not() {
     let stand = Stand::new(vec![]);
@@ -119,7 +134,7 @@ async fn a_reset_ends_the_wait_and_an_end_of_file_does_not() {
         if reset {
             client.set_zero_linger().unwrap();
             drop(client);
-            assert_eq!(task.await.unwrap(), Some(Lost::GaveUp));
+            assert!(matches!(task.await.unwrap(), Some(Lost::ClientGone | Lost::GaveUp)));
         } else {
             let half_closed = client.into_std().unwrap();
             half_closed.shutdown(std::net::Shutdown::Write).unwrap();
