@@ -59,8 +59,17 @@ impl Motarei {
         &self.scratch
     }
 
-    /// Where it answers for its status.
+    /// Where it answers for its status, which it does a moment after it has begun to listen.
+    ///
+    /// # Panics
+    /// When it does not.
     pub fn status_socket(&self) -> StatusSocket {
+        let status = self.socket();
+        eventually("motarei answers for its status", || status.try_get("/live"));
+        status
+    }
+
+    fn socket(&self) -> StatusSocket {
         StatusSocket::at(format!("unix:{}", self.status))
     }
 
@@ -89,7 +98,7 @@ impl Motarei {
 
     /// The status, asked for as `GET /status`; none while nobody answers.
     pub fn status(&self) -> Option<Status> {
-        let (code, body) = self.status_socket().try_get("/status")?;
+        let (code, body) = self.socket().try_get("/status")?;
         assert_eq!(code, 200, "{body}");
         Some(Status(serde_json::from_str(&body).expect("the status is JSON")))
     }

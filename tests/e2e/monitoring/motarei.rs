@@ -223,7 +223,7 @@ fn while_it_drains_the_address_is_free_and_its_own_one_goes_on() {
     let client: TcpStream = connect(proxy.address());
     shows(&status, &of_app("motarei_connections", &label), 1.0);
     let own = StatusSocket::at(format!("{}.{}", status.address, proxy.process.pid()));
-    assert_eq!(own.get("/ready").0, 200);
+    eventually("it answers at its own address too", || (own.try_get("/ready")?.0 == 200).then_some(()));
     proxy.process.signal(Signal::TERM);
     eventually("the address is free", || status.try_get("/live").is_none().then_some(()));
     assert_eq!(own.get("/ready"), (503, "draining\n".to_owned()));
