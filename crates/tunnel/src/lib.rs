@@ -10,14 +10,16 @@
 //! [`relay::Ended`]. Modules in reading order: [`handshake`] (RFC 6455 section 4, the parts that both
 //! ends share), `frame` (headers), `mask`, [`Decoder`] (frames in, payload out, nothing assembled),
 //! [`close`] (codes), [`carry`](carry()) (dialect 1: bare binary messages, what the original programs
-//! speak).
+//! speak); [`header`] and [`session_id`] (how dialect 2 is agreed on).
 
 mod carry;
 pub mod close;
 mod decode;
 mod frame;
 pub mod handshake;
+pub mod header;
 mod mask;
+pub mod session_id;
 
 pub use carry::{Limits, RoundTrip, Settings, Tap, Wire, carry};
 pub use decode::{Decoded, Decoder, End, Violation};
