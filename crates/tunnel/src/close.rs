@@ -18,6 +18,20 @@ pub const NOT_UTF8: u16 = 1007;
 pub const TOO_BIG: u16 = 1009;
 /// The local connection was reset; what was carried may not be all.
 pub const LOCAL_RESET: u16 = 1011;
+/// The process that owned the session is gone, and the session with it (dialect 2).
+pub const OWNER_GONE: u16 = 4001;
+/// Another WebSocket has taken the session over (dialect 2).
+pub const TAKEN_OVER: u16 = 4002;
+/// The caller may no longer reach the destination; an operator may have said so (dialect 2).
+pub const NOT_ALLOWED: u16 = 4003;
+/// The session goes on once the credential is renewed (dialect 2).
+pub const RENEW: u16 = 4004;
+
+/// Whether a peer of dialect 2 that closes with `code` has ended the session. After any other code, and
+/// after [`NORMAL`] before the session is finished, only the WebSocket is gone.
+pub fn ends_session(code: u16) -> bool {
+    matches!(code, PROTOCOL | UNACCEPTABLE | NOT_UTF8 | TOO_BIG | OWNER_GONE | NOT_ALLOWED)
+}
 
 /// Whether a peer that closes with `code` says that its stream is complete.
 pub fn is_orderly(code: u16) -> bool {

@@ -85,6 +85,8 @@ pub struct Decoded {
     pub ping: Option<Vec<u8>>,
     /// Whether there was a pong to a ping without payload, such as ours are.
     pub pong: bool,
+    /// Whether what was taken ends with the end of a message.
+    pub message_end: bool,
     /// The end, if it came. Nothing after it is taken.
     pub end: Option<End>,
 }
@@ -132,10 +134,22 @@ impl Decoder {
         matches!(self.state, State::Head { have: 0, .. } | State::Ended) && !self.in_message
     }
 
-    /// Takes frames from `chunk`, unmasking payload where it lies.
+    /// Takes frames from `chunk`, unmasking payload where it lies. Where one message ends and the next
+    /// begins is not told.
     pub fn decode(&mut self, chunk: &mut [u8]) -> Decoded {
+        self.decode_until(chunk, |_| false)
+    }
+
+    /// The same up to the end of a message at most: all pieces are of one message.
+    pub(crate) fn decode_message(&mut self, chunk: &mut [u8]) -> Decoded {
+        self.decode_until(chunk, |out| out.message_end)
+    }
+
+    fn decode_until(&mut self, chunk: &mut [u8], enough: impl Fn(&Decoded) -> bool) -> Decoded {
         let mut out = Decoded::default();
-        while out.end.is_none() && out.taken < chunk.len() && out.pieces.len() < MOST_PIECES {
+        while out.end.is_none() && out.taken < chunk.len() && out.pieces.len() < MOST_PIECES && !enough(&out)
+        {
+            out.message_end = false;
             if let Err(violation) = self.step(chunk, &mut out) {
                 self.state = State::Ended;
                 out.end = Some(End::Violation(violation));
@@ -169,6 +183,7 @@ impl Decoder {
                 out.taken += n;
                 if *left == 0 {
                     self.state = BEGIN;
+                    out.message_end = !self.in_message;
                 }
                 keep(chunk, &mut out.pieces, piece);
             }
@@ -209,7 +224,10 @@ impl Decoder {
         }
         self.in_message = !head.fin;
         self.state = match head.length {
-            0 => BEGIN,
+            0 => {
+                out.message_end = head.fin;
+                BEGIN
+            }
             left => State::Data { left, key: head.key, phase: 0 },
         };
         Ok(())
@@ -250,7 +268,7 @@ impl Decoder {
 }
 
 /// Adds a piece, behind the last one if it is adjacent or small.
-fn keep(chunk: &mut [u8], pieces: &mut Vec<Range<usize>>, piece: Range<usize>) {
+pub(crate) fn keep(chunk: &mut [u8], pieces: &mut Vec<Range<usize>>, piece: Range<usize>) {
     match pieces.last_mut() {
         Some(last) if last.end == piece.start => last.end = piece.end,
         Some(last) if piece.len() <= MOVE_AT_MOST => {

@@ -78,6 +78,11 @@ pub enum Opcode {
 /// # Panics
 /// If the buffer is shorter than the head room and `len` together.
 pub fn put_header(buffer: &mut [u8], len: usize, opcode: Opcode, role: Role) -> usize {
+    put_header_with(buffer, len, opcode, role.key())
+}
+
+/// The same with a given masking key, or none.
+pub(crate) fn put_header_with(buffer: &mut [u8], len: usize, opcode: Opcode, key: Option<[u8; 4]>) -> usize {
     let mut header = [0; HEAD_ROOM];
     let mut have = 2;
     let mut add = |bytes: &[u8]| {
@@ -95,7 +100,6 @@ pub fn put_header(buffer: &mut [u8], len: usize, opcode: Opcode, role: Role) -> 
             127
         }
     };
-    let key = role.key();
     if let Some(key) = key {
         add(&key);
         mask::apply(&mut buffer[HEAD_ROOM..HEAD_ROOM + len], key, 0);

@@ -10,11 +10,13 @@
 //! [`relay::Ended`]. Modules in reading order: [`handshake`] (RFC 6455 section 4, the parts that both
 //! ends share), `frame` (headers), `mask`, [`Decoder`] (frames in, payload out, nothing assembled),
 //! [`close`] (codes), [`carry`](carry()) (dialect 1: bare binary messages, what the original programs
-//! speak); [`header`] and [`session_id`] (how dialect 2 is agreed on).
+//! speak); [`header`] and [`session_id`] (how dialect 2 is agreed on), [`dialect2`] (half-close, flow
+//! control, resume).
 
 mod carry;
 pub mod close;
 mod decode;
+pub mod dialect2;
 mod frame;
 pub mod handshake;
 pub mod header;

@@ -79,6 +79,44 @@ fn whole(role: Role, stream: &[u8]) -> Seen {
 }
 
 #[test]
+fn the_end_of_a_message_is_told_wherever_the_bytes_are_split() {
+    let k = Some([1, 2, 3, 4]);
+    let frame = |first: u8, payload: &[u8]| Raw { first, key: k, payload: payload.to_vec() }.bytes();
+    let stream = [
+        frame(0x82, b"one"),
+        frame(0x82, b""),
+        frame(0x02, b"tw"),
+        frame(0x89, b"?"),
+        frame(0x00, b"o"),
+        frame(0x80, b""),
+        frame(0x8a, b"!"),
+        frame(0x82, b"three"),
+    ]
+    .concat();
+    for size in 1..=stream.len() {
+        let mut decoder = Decoder::new(Role::Server);
+        let (mut messages, mut message, mut controls) = (Vec::new(), Vec::new(), (0, 0));
+        for chunk in stream.chunks(size) {
+            let (mut bytes, mut at) = (chunk.to_vec(), 0);
+            while at < bytes.len() {
+                let found = decoder.decode_message(&mut bytes[at..]);
+                found.pieces.iter().for_each(|p| message.extend_from_slice(&bytes[at..][p.clone()]));
+                at += found.taken;
+                controls.0 += usize::from(found.ping.is_some());
+                controls.1 += usize::from(found.pong);
+                if found.message_end {
+                    messages.push(std::mem::take(&mut message));
+                }
+            }
+        }
+        assert_eq!(
+            (messages, controls),
+            (vec![b"one".to_vec(), vec![], b"two".to_vec(), b"three".to_vec()], (1, 1))
+        );
+    }
+}
+
+#[test]
 fn frames_are_judged_as_the_rfc_says() {
     let k = Some([1, 2, 3, 4]);
     let frame = |first: u8, key, payload: &[u8]| Raw { first, key, payload: payload.to_vec() }.bytes();

@@ -1,0 +1,202 @@
+//! The outgoing half of a session: what was sent, what the peer has confirmed, what may be sent.
+
+use std::sync::Arc;
+
+use super::blocks::Blocks;
+use super::budget::Budget;
+use super::wire::{Fault, MAX_DATA};
+use crate::header::MIN_WINDOW;
+
+#[derive(Debug)]
+pub(super) struct Sending {
+    /// Bytes of the local socket that were taken into the session.
+    sent: u64,
+    /// Whether they are all: the end of file takes the position behind them.
+    eof: bool,
+    /// Up to where the peer has delivered.
+    confirmed: u64,
+    /// Up to where the peer lets us send. It never moves back.
+    edge: u64,
+    /// The negotiated maximum, in bytes.
+    window: u64,
+    /// What may have to be sent again; none if the session cannot be resumed.
+    replay: Option<Blocks>,
+    /// The position of the first byte in `replay`.
+    held_from: u64,
+}
+
+impl Sending {
+    pub(super) fn new(window: u32, resume: bool, budget: &Arc<Budget>) -> Self {
+        Self {
+            sent: 0,
+            eof: false,
+            confirmed: 0,
+            edge: u64::from(MIN_WINDOW),
+            window: u64::from(window),
+            replay: resume.then(|| Blocks::new(budget)),
+            held_from: 0,
+        }
+    }
+
+    /// Bytes sent, without the end of file.
+    pub(super) fn bytes(&self) -> u64 {
+        self.sent
+    }
+
+    /// The position behind all that was sent.
+    pub(super) fn position(&self) -> u64 {
+        self.sent + u64::from(self.eof)
+    }
+
+    /// The total, once the local socket has ended.
+    pub(super) fn total(&self) -> Option<u64> {
+        self.eof.then_some(self.sent)
+    }
+
+    /// Whether the peer has delivered everything, and the end of file.
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.eof && self.confirmed == self.position()
+    }
+
+    /// How many bytes may be read from the local socket now. Sessions of other threads may take the same
+    /// rest of the budget meanwhile: by so much, a read a thread, it may be exceeded.
+    pub(super) fn room(&self) -> usize {
+        if self.eof {
+            return 0;
+        }
+        let edge = self.edge.min(self.confirmed.saturating_add(self.window));
+        let credit = usize::try_from(edge.saturating_sub(self.sent)).unwrap_or(usize::MAX);
+        let held = self.replay.as_ref().map_or(usize::MAX, Blocks::room);
+        credit.min(held).min(MAX_DATA)
+    }
+
+    /// Takes bytes of the local socket into the session.
+    pub(super) fn record(&mut self, bytes: &[u8]) {
+        self.sent += bytes.len() as u64;
+        if let Some(replay) = &mut self.replay {
+            replay.push(bytes);
+        }
+    }
+
+    /// Counts bytes that are not shown, which only a session without replay can.
+    pub(super) fn count(&mut self, bytes: usize) {
+        debug_assert!(self.replay.is_none(), "they could not be sent again");
+        self.sent += bytes as u64;
+    }
+
+    pub(super) fn end_of_file(&mut self) {
+        self.eof = true;
+    }
+
+    /// An ACK: of an old WebSocket it may say less than is known already.
+    pub(super) fn acknowledge(&mut self, delivered: u64, window: u32) -> Result<(), Fault> {
+        if delivered > self.position() {
+            return Err(Fault::AckTooFar);
+        }
+        self.confirmed = self.confirmed.max(delivered);
+        self.edge = self.edge.max(delivered.saturating_add(u64::from(window)));
+        self.drop_below(delivered);
+        Ok(())
+    }
+
+    /// Whether a peer that has received up to `received` can be served.
+    pub(super) fn can_go_on_from(&self, received: u64) -> bool {
+        self.replay.is_some() && (self.held_from..=self.position()).contains(&received)
+    }
+
+    /// The peer has the bytes below `position`: they will not be asked for again.
+    pub(super) fn drop_below(&mut self, position: u64) {
+        if let Some(replay) = &mut self.replay
+            && position > self.held_from
+        {
+            let more = position - self.held_from;
+            replay.drop_front(usize::try_from(more).unwrap_or(usize::MAX));
+            self.held_from = position;
+        }
+    }
+
+    /// Fills `into` with what is held from `position` on; tells how many bytes there were.
+    pub(super) fn copy_from(&self, position: u64, into: &mut [u8]) -> usize {
+        let Some(replay) = &self.replay else { return 0 };
+        let offset = position.saturating_sub(self.held_from);
+        replay.copy_to(usize::try_from(offset).unwrap_or(usize::MAX), into)
+    }
+
+    /// How much memory is held, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.replay.as_ref().map_or(0, Blocks::memory)
+    }
+
+    /// Gives the memory back: nothing will be sent again.
+    pub(super) fn discard(&mut self) {
+        self.replay = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sending(resume: bool) -> Sending {
+        Sending::new(128 * 1024, resume, &Budget::new(1 << 20))
+    }
+
+    #[test]
+    fn the_edge_and_what_is_confirmed_never_move_back() {
+        let mut sending = sending(true);
+        sending.record(&[7; 50_000]);
+        for (delivered, window, confirmed, edge) in [
+            (0, 65_536, 0, 65_536),
+            (40_000, 131_072, 40_000, 171_072),
+            (30_000, 65_536, 40_000, 171_072),
+            (50_000, 0, 50_000, 171_072),
+        ] {
+            assert_eq!(sending.acknowledge(delivered, window), Ok(()));
+            assert_eq!((sending.confirmed, sending.edge), (confirmed, edge));
+        }
+        assert_eq!(sending.acknowledge(50_001, 0), Err(Fault::AckTooFar));
+        assert_eq!(sending.memory(), 0);
+        assert_eq!(sending.room(), 121_072, "the edge");
+        assert_eq!(sending.acknowledge(0, u32::MAX), Ok(()));
+        assert_eq!(sending.room(), 128 * 1024, "the negotiated maximum");
+    }
+
+    #[test]
+    fn a_resume_finds_what_was_not_confirmed() {
+        let mut sending = sending(true);
+        sending.record(b"0123456789");
+        assert_eq!(sending.acknowledge(3, 65_536), Ok(()));
+        sending.end_of_file();
+        for (received, good) in [(2, false), (3, true), (10, true), (11, true), (12, false)] {
+            assert_eq!(sending.can_go_on_from(received), good, "{received}");
+        }
+        let mut rest = [0; 4];
+        assert_eq!((sending.copy_from(5, &mut rest), &rest), (4, b"5678"));
+        assert!(!sending.is_confirmed());
+        sending.drop_below(11);
+        assert!(!sending.is_confirmed(), "received is not delivered");
+        assert_eq!(sending.acknowledge(11, 0), Ok(()));
+        assert!(sending.is_confirmed());
+    }
+
+    #[test]
+    fn without_resume_nothing_is_held() {
+        let mut sending = sending(false);
+        sending.record(&[7; 60_000]);
+        sending.count(5_000);
+        assert_eq!((sending.memory(), sending.room(), sending.bytes()), (0, 536, 65_000));
+        assert!(!sending.can_go_on_from(60_000));
+    }
+
+    #[test]
+    fn no_room_in_the_budget_is_no_room() {
+        let budget = Budget::new(0);
+        let mut sending = Sending::new(1 << 20, true, &budget);
+        assert_eq!(sending.acknowledge(0, 1 << 20), Ok(()));
+        assert_eq!(sending.room(), 65_536, "always granted");
+        sending.record(&[7; 65_536]);
+        assert_eq!(sending.room(), 0);
+        assert_eq!(sending.acknowledge(65_536, 1 << 20), Ok(()));
+        assert_eq!((sending.room(), budget.used()), (65_536, 0));
+    }
+}
