@@ -38,3 +38,6 @@ pub use link::{Cut, Link, Parted, Taken};
 pub use reset::ResetCode;
 pub use session::{NoResume, Over, Session, Terms};
 pub use wire::{DATA_ROOM, MAX_DATA};
+
+#[cfg(test)]
+mod tests;

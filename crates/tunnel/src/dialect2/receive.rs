@@ -22,6 +22,8 @@ pub(super) struct Receiving {
     blocks: Blocks,
     /// Bytes written to the local socket.
     written: u64,
+    /// Bytes received that nobody will take.
+    thrown: u64,
     /// The peer's total, once its end of file has come.
     total: Option<u64>,
     /// Whether the local socket's write half is shut down.
@@ -33,6 +35,8 @@ pub(super) struct Receiving {
     edge: u64,
     /// What the last ACK said is delivered.
     told: u64,
+    /// What an upgrade that is under way has reported: no ACK goes beyond it.
+    reported: Option<u64>,
     /// When something was first delivered that no ACK has told.
     untold_since: Option<Instant>,
     last_delivery: Option<Instant>,
@@ -43,12 +47,14 @@ impl Receiving {
         Self {
             blocks: Blocks::new(budget),
             written: 0,
+            thrown: 0,
             total: None,
             shut: false,
             window: MIN_WINDOW,
             most: window,
             edge: u64::from(MIN_WINDOW),
             told: 0,
+            reported: None,
             untold_since: None,
             last_delivery: None,
         }
@@ -61,7 +67,7 @@ impl Receiving {
 
     /// The same without the end of file.
     pub(super) fn bytes(&self) -> u64 {
-        self.written + self.blocks.len() as u64
+        self.written + self.thrown + self.blocks.len() as u64
     }
 
     /// The position up to which everything is delivered.
@@ -72,6 +78,11 @@ impl Receiving {
     /// Bytes written to the local socket.
     pub(super) fn written(&self) -> u64 {
         self.written
+    }
+
+    #[cfg(test)]
+    pub(super) fn edge(&self) -> u64 {
+        self.edge
     }
 
     pub(super) fn window(&self) -> u32 {
@@ -147,14 +158,29 @@ impl Receiving {
         self.last_delivery = Some(now);
     }
 
+    /// An upgrade reports the position, or none is under way any more. Until then a server that is told of
+    /// more over the old WebSocket would drop what this upgrade still asks for.
+    pub(super) fn report(&mut self, position: Option<u64>) {
+        self.reported = position;
+    }
+
+    pub(super) fn reported(&self) -> Option<u64> {
+        self.reported
+    }
+
+    /// What an ACK may say is delivered.
+    fn tellable(&self) -> u64 {
+        self.reported.map_or(self.delivered(), |reported| reported.min(self.delivered())).max(self.told)
+    }
+
     /// Whether an ACK would tell something new.
     pub(super) fn has_news(&self) -> bool {
-        self.told != self.delivered()
+        self.told != self.tellable()
     }
 
     /// Whether a quarter of the window was delivered since the last ACK.
     pub(super) fn is_quarter_untold(&self) -> bool {
-        self.delivered() - self.told >= u64::from(self.window / 4)
+        self.tellable() - self.told >= u64::from(self.window / 4)
     }
 
     /// When an ACK is to be sent, if it has something new to tell.
@@ -168,10 +194,12 @@ impl Receiving {
 
     /// The ACK that tells everything.
     pub(super) fn ack(&mut self) -> Frame {
-        let delivered = self.delivered();
+        let delivered = self.tellable();
         self.edge = self.edge.max(delivered + u64::from(self.window));
         self.told = delivered;
-        self.untold_since = None;
+        if delivered == self.delivered() {
+            self.untold_since = None;
+        }
         // An edge is at most the largest window ahead, and that is a u32.
         let window = u32::try_from(self.edge - delivered).unwrap_or(u32::MAX);
         Frame::Ack { delivered, window }
@@ -195,6 +223,7 @@ impl Receiving {
 
     /// Drops what is held: nobody will take it.
     pub(super) fn discard(&mut self) {
+        self.thrown += self.blocks.len() as u64;
         self.blocks.drop_front(usize::MAX);
     }
 }

@@ -43,6 +43,11 @@ impl Sending {
         self.sent
     }
 
+    #[cfg(test)]
+    pub(super) fn edge(&self) -> u64 {
+        self.edge
+    }
+
     /// The position behind all that was sent.
     pub(super) fn position(&self) -> u64 {
         self.sent + u64::from(self.eof)
@@ -95,8 +100,13 @@ impl Sending {
         }
         self.confirmed = self.confirmed.max(delivered);
         self.edge = self.edge.max(delivered.saturating_add(u64::from(window)));
-        self.drop_below(delivered);
         Ok(())
+    }
+
+    /// Drops what is confirmed. What a new WebSocket has not been sent yet stays, `send_at` and on: in a
+    /// hand-over its peer may have had it from the old one and confirm it, and yet counts from where it was.
+    pub(super) fn release(&mut self, send_at: u64) {
+        self.drop_below(self.confirmed.min(send_at));
     }
 
     /// Whether a peer that has received up to `received` can be served.
@@ -152,6 +162,7 @@ mod tests {
             (50_000, 0, 50_000, 171_072),
         ] {
             assert_eq!(sending.acknowledge(delivered, window), Ok(()));
+            sending.release(50_000);
             assert_eq!((sending.confirmed, sending.edge), (confirmed, edge));
         }
         assert_eq!(sending.acknowledge(50_001, 0), Err(Fault::AckTooFar));
@@ -165,7 +176,8 @@ mod tests {
     fn a_resume_finds_what_was_not_confirmed() {
         let mut sending = sending(true);
         sending.record(b"0123456789");
-        assert_eq!(sending.acknowledge(3, 65_536), Ok(()));
+        assert_eq!(sending.acknowledge(5, 65_536), Ok(()));
+        sending.release(3);
         sending.end_of_file();
         for (received, good) in [(2, false), (3, true), (10, true), (11, true), (12, false)] {
             assert_eq!(sending.can_go_on_from(received), good, "{received}");
@@ -197,6 +209,7 @@ mod tests {
         sending.record(&[7; 65_536]);
         assert_eq!(sending.room(), 0);
         assert_eq!(sending.acknowledge(65_536, 1 << 20), Ok(()));
+        sending.release(65_536);
         assert_eq!((sending.room(), budget.used()), (65_536, 0));
     }
 }

@@ -110,13 +110,31 @@ impl Session {
         Ok(link)
     }
 
-    /// Client: a server that has received up to `received` has answered an upgrade in which we said that we
-    /// have received up to `reported`.
+    /// Client: an upgrade begins that resumes the session; returns the `received` that it reports. Until it is
+    /// answered, or [given up](Self::give_up_upgrade), a WebSocket that still lives goes on, but confirms no
+    /// more than that.
+    pub fn begin_upgrade(&mut self) -> u64 {
+        let received = self.received();
+        self.receiving.report(Some(received));
+        received
+    }
+
+    /// Client: the upgrade came to nothing.
+    pub fn give_up_upgrade(&mut self) {
+        self.receiving.report(None);
+    }
+
+    /// Client: a server that has received up to `received` has answered the upgrade that was begun last. The
+    /// link of a WebSocket that still lives is to be [retired](Link::retire) now, and read until the new one
+    /// [is open](Link::is_open).
     ///
     /// # Errors
     /// [`NoResume::Gone`] if the server's answer cannot be met; the session is lost then.
-    pub fn resumed(&mut self, reported: u64, received: u64, now: Instant) -> Result<Link, NoResume> {
-        self.attach(reported, received, now)
+    pub fn resumed(&mut self, received: u64, now: Instant) -> Result<Link, NoResume> {
+        let reported = self.receiving.reported().ok_or(NoResume::Gone)?;
+        let link = self.attach(reported, received, now)?;
+        self.give_up_upgrade();
+        Ok(link)
     }
 
     fn attach(&mut self, reported: u64, received: u64, now: Instant) -> Result<Link, NoResume> {

@@ -105,6 +105,9 @@ impl Link {
         match frame {
             Frame::Ack { delivered, window } => {
                 session.sending.acknowledge(delivered, window)?;
+                if !self.retired {
+                    session.sending.release(self.send_at);
+                }
                 self.opened = true;
                 session.confirmed = true;
             }

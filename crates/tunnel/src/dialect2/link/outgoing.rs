@@ -124,6 +124,7 @@ impl Link {
     fn frame(&mut self, session: &mut Session, buffer: &mut [u8], len: usize, now: Instant) -> Range<usize> {
         let mut start = wire::put_data(buffer, len, self.role);
         self.send_at += len as u64;
+        session.sending.release(self.send_at);
         if !self.greeted || session.receiving.has_news() {
             let mut ack = Vec::new();
             self.put_ack(session, &mut ack, now);

@@ -1,0 +1,5 @@
+//! Two machines and what lies between them: pipes that are cut, sockets that block, upgrades that are lost.
+
+mod cases;
+mod rig;
+mod schedules;
