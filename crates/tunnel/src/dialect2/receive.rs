@@ -80,11 +80,12 @@ impl Receiving {
         self.written
     }
 
-    #[cfg(test)]
+    /// The furthest position that the peer was allowed to send up to.
     pub(super) fn edge(&self) -> u64 {
         self.edge
     }
 
+    #[cfg(test)]
     pub(super) fn window(&self) -> u32 {
         self.window
     }

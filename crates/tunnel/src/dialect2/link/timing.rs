@@ -20,7 +20,7 @@ pub(super) struct Ping {
     /// Since when it is owed. A WebSocket that cannot even be written is not alive either.
     at: Instant,
     written: bool,
-    /// What had been delivered, if it measures a round trip.
+    /// If it measures a round trip: the edge that the peer knew when it was sent.
     probe: Option<u64>,
 }
 
@@ -71,21 +71,22 @@ impl Link {
         self.ping.as_mut().is_some_and(|ping| !std::mem::replace(&mut ping.written, true))
     }
 
-    /// If the window may grow, a ping measures what is delivered within a round trip.
+    /// If the window may grow, a ping goes with the ACK, to find out what is delivered within a round trip.
     pub(super) fn probe(&mut self, session: &Session, now: Instant) {
         let wanted = session.receiving.may_grow() && now >= self.probe_from && self.opened;
         if wanted && self.ping.is_none() {
-            let probe = Some(session.receiving.written());
+            let probe = Some(session.receiving.edge());
             self.ping = Some(Ping { at: now, written: false, probe });
         }
     }
 
-    /// Half a window delivered within a round trip means that the sender waits for the window: with the ACKs
-    /// that were on their way to it, it has used up one.
+    /// The pong comes behind everything that the peer sent before it got the ACK that went with the ping. If by
+    /// now all is delivered that it might send without that ACK, it was waiting for it, and the local socket
+    /// keeps up: a larger window will be used.
     pub(super) fn pong_came(&mut self, session: &mut Session, now: Instant) {
         let Some(ping) = self.ping.take_if(|ping| ping.written) else { return };
-        let Some(from) = ping.probe else { return };
-        let used = session.receiving.written() - from >= u64::from(session.receiving.window() / 2);
+        let Some(edge) = ping.probe else { return };
+        let used = session.receiving.written() >= edge;
         if !(used && session.receiving.grow()) {
             self.probe_from = now + NEXT_PROBE;
         }
