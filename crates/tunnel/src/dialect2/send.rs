@@ -48,6 +48,11 @@ impl Sending {
         self.edge
     }
 
+    #[cfg(test)]
+    pub(super) fn confirmed(&self) -> u64 {
+        self.confirmed
+    }
+
     /// The position behind all that was sent.
     pub(super) fn position(&self) -> u64 {
         self.sent + u64::from(self.eof)

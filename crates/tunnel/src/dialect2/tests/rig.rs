@@ -334,8 +334,11 @@ impl Rig {
         assert!(edge >= end.edge && edge <= others, "no edge moves back, and none is invented");
         assert!(end.session.sent() <= edge);
         end.edge = edge;
+        let confirmed = end.session.sending.confirmed();
+        assert!(confirmed <= peer.session.receiving.delivered(), "what is confirmed is delivered");
         assert!(end.session.sending.memory() <= self.window + 2 * BLOCK);
-        assert!(end.session.receiving.memory() <= self.window + 2 * BLOCK);
+        let announced = end.session.receiving.window() as usize;
+        assert!(announced <= self.window && end.session.receiving.memory() <= announced + 2 * BLOCK);
         assert!(self.resume || end.session.sending.memory() == 0);
         assert!(self.budget.used() <= self.limit + 4 * (ALWAYS + 2 * BLOCK), "{}", self.budget.used());
     }
