@@ -259,6 +259,11 @@ impl Rig {
 
     /// The client sends an upgrade, with or without a WebSocket that still lives.
     pub(super) fn dial(&mut self) {
+        // A hand-over that was lost again: the older wire is as dead as the newer one.
+        let lost = self.ends[CLIENT].wire.is_none().then(|| self.ends[CLIENT].old.take());
+        if let Some(old) = lost.flatten() {
+            self.drop_link(CLIENT, old);
+        }
         let client = &self.ends[CLIENT];
         if self.resume && client.session.over().is_none() && client.old.is_none() {
             let reported = self.ends[CLIENT].session.begin_upgrade();
