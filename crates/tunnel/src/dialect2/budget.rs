@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// What every buffer is granted, in bytes, however little of the budget is left.
 pub(super) const ALWAYS: usize = 64 * 1024;
 
-/// What the buffers of all sessions may hold together, in bytes. What is always granted (64 KiB a buffer) counts
-/// too, but is not refused.
+/// What the buffers of all sessions may hold together, in bytes. What is always granted (64 KiB a
+/// buffer) counts too, but is not refused.
 #[derive(Debug)]
 pub struct Budget {
     limit: usize,
