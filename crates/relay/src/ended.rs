@@ -54,6 +54,8 @@ pub enum Why {
     Protocol(&'static str),
     /// The peer ended the carrying protocol with this code, which is not the code of an orderly end.
     Code(u16),
+    /// An end of the carrying protocol was told to end it, for the reason that the text says.
+    Ended(&'static str),
     /// We are stopping.
     Stopped,
     /// We cut it: nothing was carried for as long as that is allowed.
@@ -115,6 +117,7 @@ impl fmt::Display for Why {
             Self::Truncated => f.write_str("truncated"),
             Self::Protocol(what) => write!(f, "protocol error: {what}"),
             Self::Code(code) => write!(f, "close code {code}"),
+            Self::Ended(reason) => f.write_str(reason),
             Self::Stopped => f.write_str("stopped"),
             Self::Idle => f.write_str("idle"),
             Self::Lifetime => f.write_str("maximum lifetime"),
