@@ -26,6 +26,21 @@ impl ResetCode {
     /// The client did not come back in time.
     pub const GRACE: Self = Self(8);
 
+    /// What it means, in words; "unknown reset code" for one that we do not know.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::LOCAL => "local reset",
+            Self::IDLE => "idle",
+            Self::LIFETIME => "maximum lifetime",
+            Self::OPERATOR => "ended by an operator",
+            Self::STOPPING => "stopping",
+            Self::PROTOCOL => "protocol error",
+            Self::BUDGET => "out of memory budget",
+            Self::GRACE => "grace over",
+            _ => "unknown reset code",
+        }
+    }
+
     /// The code of the Close frame that follows the RESET.
     pub(super) fn close_code(self) -> u16 {
         match self {
@@ -39,16 +54,7 @@ impl ResetCode {
 
 impl fmt::Display for ResetCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match *self {
-            Self::LOCAL => "local reset",
-            Self::IDLE => "idle",
-            Self::LIFETIME => "maximum lifetime",
-            Self::OPERATOR => "ended by an operator",
-            Self::STOPPING => "stopping",
-            Self::PROTOCOL => "protocol error",
-            Self::BUDGET => "out of memory budget",
-            Self::GRACE => "grace over",
-            Self(code) => return write!(f, "reset code {code}"),
-        })
+        f.write_str(self.name())?;
+        if matches!(self.0, 1..=8) { Ok(()) } else { write!(f, " {}", self.0) }
     }
 }
