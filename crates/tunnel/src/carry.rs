@@ -29,7 +29,7 @@ use crate::frame::Role;
 use ending::{ANSWER, Ending, LocalEnd};
 use incoming::{Incoming, PeerEnd};
 use outgoing::Outgoing;
-use settings::tapping;
+pub(crate) use settings::tapping;
 pub use settings::{Limits, RoundTrip, Settings, Tap, Wire};
 
 /// After the local end of file: the peer is finished when it has sent nothing for so long.

@@ -1,4 +1,4 @@
-//! Dialect 2 of the tunnel, without I/O: half-close, flow control and resume.
+//! Dialect 2 of the tunnel: half-close, flow control and resume. Without I/O, but for [`Carrier`].
 //!
 //! ```text
 //!   local socket ──read──► buffer[DATA_ROOM..] ── Link::data ── one write a frame ──► WebSocket
@@ -22,10 +22,12 @@
 //!    [`Link::ack_deadline`]; [`Link::parted`] tells the end.
 //!
 //! The wire format is in docs/protocol.md. Modules in reading order: `wire` (frames), `budget` and `blocks`
-//! (memory), `send` and `receive` (the two halves of a session), `session`, `link`.
+//! (memory), `send` and `receive` (the two halves of a session), `session`, `link`;
+//! and `carrier`, the caller that does the above over sockets.
 
 mod blocks;
 mod budget;
+mod carrier;
 mod link;
 mod receive;
 mod reset;
@@ -34,6 +36,7 @@ mod session;
 mod wire;
 
 pub use budget::Budget;
+pub use carrier::{Carrier, Turn, WebSocket};
 pub use link::{Cut, Link, Parted, Taken};
 pub use reset::ResetCode;
 pub use session::{NoResume, Over, Session, Terms};

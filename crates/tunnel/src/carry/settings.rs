@@ -61,7 +61,7 @@ pub trait Tap: Send {
 }
 
 /// Shows payload that was read from `from` to the tap, if there is one.
-pub(super) fn tapping(tap: &mut Option<Box<dyn Tap>>, from: Side) -> impl FnMut(&[u8]) + '_ {
+pub(crate) fn tapping(tap: &mut Option<Box<dyn Tap>>, from: Side) -> impl FnMut(&[u8]) + '_ {
     move |bytes| {
         if let Some(tap) = tap {
             tap.seen(from, bytes);

@@ -142,13 +142,34 @@ impl Link {
     /// How it is done with, once it is. The stream below is to be dropped then: orderly if both ends have
     /// said Close, else abruptly.
     pub fn parted(&self, session: &Session, now: Instant) -> Option<Parted> {
-        let answered = self.close_sent && matches!(self.ended, Some(Cut::Closed(_)));
         let lost = matches!(self.ended, Some(Cut::Eof | Cut::Failed | Cut::Silent));
-        if !answered && !lost && self.give_up.is_none_or(|at| now < at) {
-            return None;
-        }
-        let cut = self.ended.unwrap_or(Cut::Here);
-        Some(session.over().map_or(Parted::Cut(cut), Parted::Over))
+        let done = self.is_answered() || lost || self.gives_up(now);
+        done.then(|| session.over().map_or(Parted::Cut(self.cut()), Parted::Over))
+    }
+
+    /// Whether both ends have said Close.
+    pub(super) fn is_answered(&self) -> bool {
+        self.close_sent && matches!(self.ended, Some(Cut::Closed(_)))
+    }
+
+    /// Whether the end is waited for no longer.
+    pub(super) fn gives_up(&self, now: Instant) -> bool {
+        self.give_up.is_some_and(|at| now >= at)
+    }
+
+    /// Whether a RESET has been given out.
+    pub(super) fn has_sent_reset(&self) -> bool {
+        self.reset_sent
+    }
+
+    /// How it was lost; by us, if the peer has no part in it.
+    pub(super) fn cut(&self) -> Cut {
+        self.ended.unwrap_or(Cut::Here)
+    }
+
+    /// When something last came.
+    pub fn heard(&self) -> Instant {
+        self.heard
     }
 
     /// The code of the Close that is owed now.

@@ -158,8 +158,8 @@ impl Session {
             self.end(Over::Cut);
         }
         self.detached = Some(now);
-        matches!(self.over, None | Some(Over::Reset(ResetCode::LOCAL, _)))
-            && self.over() != Some(Over::Finished)
+        let open = matches!(self.over, None | Some(Over::Reset(ResetCode::LOCAL, _)));
+        self.resume && open && !self.is_finished()
     }
 
     /// When a session without a WebSocket is given up; none while it has one.
