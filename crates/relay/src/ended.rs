@@ -71,8 +71,8 @@ impl Why {
     }
 
     /// All that [`Why::word`] says.
-    pub const WORDS: [&str; 8] =
-        ["eof", "failed", "truncated", "protocol", "code", "stopped", "idle", "lifetime"];
+    pub const WORDS: [&str; 9] =
+        ["eof", "failed", "truncated", "protocol", "code", "ended", "stopped", "idle", "lifetime"];
 
     /// One word, for metrics.
     pub fn word(&self) -> &'static str {
@@ -82,6 +82,7 @@ impl Why {
             Self::Truncated => "truncated",
             Self::Protocol(_) => "protocol",
             Self::Code(_) => "code",
+            Self::Ended(_) => "ended",
             Self::Stopped => "stopped",
             Self::Idle => "idle",
             Self::Lifetime => "lifetime",
