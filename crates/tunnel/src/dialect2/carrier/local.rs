@@ -205,6 +205,9 @@ impl<L: Leg> Local<L> {
         self.is_watched = false;
         while self.failure.is_some() && !self.has_ended() && !session.is_over() {
             let room = session.sending.room();
+            if room == 0 {
+                return;
+            }
             let mut buffer = Buffer::take(self.size);
             match self.read(cx, session, &mut buffer, room, now) {
                 Poll::Ready(got) if got > 0 => session.sending.record(&buffer[..got]),

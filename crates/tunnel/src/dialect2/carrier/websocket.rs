@@ -133,10 +133,15 @@ impl<W: Leg> WebSocket<W> {
     /// How it is done with, once it is and our Close is written and the stream shut down, if that is possible.
     pub(super) fn parted(&mut self, cx: &mut Context<'_>, session: &Session, now: Instant) -> Option<Parted> {
         let parted = self.link.parted(session, now)?;
-        let orderly = self.link.is_answered() && self.broken.is_none();
-        if orderly && !self.link.gives_up(now) {
-            let written = self.writing.is_none() && !self.unflushed;
-            return (written && Pin::new(&mut self.stream).poll_shutdown(cx).is_ready()).then_some(parted);
+        let said = self.link.is_answered() && self.broken.is_none();
+        let written = self.writing.is_none() && !self.unflushed;
+        let patient = !self.link.gives_up(now);
+        if said && written {
+            let shut = Pin::new(&mut self.stream).poll_shutdown(cx).is_ready();
+            return (shut || !patient).then_some(parted);
+        }
+        if said && patient {
+            return None;
         }
         self.stream.reset_on_drop();
         Some(parted)
