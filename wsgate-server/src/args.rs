@@ -1,6 +1,7 @@
 //! The command line.
 
 mod edge;
+mod resume;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ use monitor::plugin::MackerelArgs;
 
 use crate::file::Jwks;
 pub use edge::EdgeArgs;
+pub use resume::ResumeArgs;
 
 /// Reach private TCP services through an HTTPS load balancer: accepts WebSocket upgrades at /proxy/NAME and
 /// carries their bytes to the service that the map gives for NAME.
@@ -108,6 +110,10 @@ pub struct Args {
     /// What surrounds the tunnels.
     #[command(flatten)]
     pub edge: EdgeArgs,
+
+    /// What is kept of a tunnel whose WebSocket is gone.
+    #[command(flatten)]
+    pub resume: ResumeArgs,
 
     /// Where it tells how it is.
     #[command(flatten)]

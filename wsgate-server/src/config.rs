@@ -14,6 +14,7 @@ use crate::dev::Kit;
 use crate::dump::Dump;
 use crate::edge::Edge;
 use crate::identity::Identity;
+use crate::keeping::Keeping;
 use crate::policy::{Policy, Reload};
 
 /// The port of the original.
@@ -49,6 +50,8 @@ pub struct Config {
     pub dump: Dump,
     /// What surrounds the tunnels.
     pub edge: Edge,
+    /// What is kept of a tunnel whose WebSocket is gone.
+    pub keeping: Keeping,
 }
 
 impl Config {
@@ -82,6 +85,7 @@ impl Config {
             kept_connections: usize::try_from(descriptors / 4).unwrap_or(usize::MAX).max(16),
             dump: Dump::from_flag(args.dump_tcp.or(file.dump_tcp).unwrap_or(0)),
             edge: Edge::from_args(args.edge.or(&file))?,
+            keeping: Keeping::from_args(&args.resume.or(&file)),
         };
         Ok((config, kit))
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use relay::Address;
@@ -19,6 +20,8 @@ pub struct Destination {
     pub max_connections: Option<usize>,
     /// Tunnels of one user to it at once; `None`: no bound of its own.
     pub max_connections_per_user: Option<usize>,
+    /// How long a tunnel to it is kept without a WebSocket; zero: not at all; `None`: `--grace`.
+    pub grace: Option<Duration>,
     /// It is told in a PROXY header who is connecting; `None`: it is not.
     pub proxy_protocol: Option<Version>,
     /// Where it is written, as `file:line`.
@@ -27,7 +30,14 @@ pub struct Destination {
 
 impl Destination {
     fn plain(address: Address, place: String) -> Self {
-        Self { address, max_connections: None, max_connections_per_user: None, proxy_protocol: None, place }
+        Self {
+            address,
+            max_connections: None,
+            max_connections_per_user: None,
+            grace: None,
+            proxy_protocol: None,
+            place,
+        }
     }
 }
 
@@ -80,6 +90,7 @@ impl Destinations {
                 address: table.upstream.clone(),
                 max_connections: table.max_connections,
                 max_connections_per_user: table.max_connections_per_user,
+                grace: table.grace.map(|grace| grace.0),
                 proxy_protocol: table.proxy_protocol,
                 place: format!("{}:{}", path.display(), table.line),
             };

@@ -37,6 +37,7 @@ use daemon::listen::ListenAddr;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use crate::byte_size::{ByteSize, Window};
 use crate::rules::{Bare, Pairing, Rules};
 use place::Wrong;
 pub use table::{Destination, Jwks, Key, Together, User};
@@ -88,6 +89,28 @@ pub struct File {
     /// `--max-lifetime`; 0 is none.
     #[serde(deserialize_with = "text::some")]
     pub max_lifetime: Option<GoDuration>,
+    /// `--grace`, of destinations that do not say their own; 0 is none.
+    #[serde(deserialize_with = "text::some")]
+    pub grace: Option<GoDuration>,
+    /// `--no-resume`.
+    pub no_resume: Option<bool>,
+    /// `--window`.
+    #[serde(deserialize_with = "text::some")]
+    pub window: Option<Window>,
+    /// `--max-detached`.
+    pub max_detached: Option<usize>,
+    /// `--max-detached-bytes`.
+    #[serde(deserialize_with = "text::some")]
+    pub max_detached_bytes: Option<ByteSize>,
+    /// `--buffer-limit`.
+    #[serde(deserialize_with = "text::some")]
+    pub buffer_limit: Option<ByteSize>,
+    /// `--websocket-lifetime`; 0 is none.
+    #[serde(deserialize_with = "text::some")]
+    pub websocket_lifetime: Option<GoDuration>,
+    /// `--reauth-interval`; 0 is none.
+    #[serde(deserialize_with = "text::some")]
+    pub reauth_interval: Option<GoDuration>,
     /// `--max-connections`, from 1 to 1,000,000.
     #[serde(deserialize_with = "text::connections")]
     pub max_connections: Option<usize>,

@@ -23,6 +23,14 @@ write_timeout = "1m30s"
 shutdown_timeout = "1h"
 idle_timeout = "2h"
 max_lifetime = "24h"
+grace = "15m"
+no_resume = false
+window = "2MiB"
+max_detached = 50
+max_detached_bytes = "64MiB"
+buffer_limit = "512MiB"
+websocket_lifetime = "1h"
+reauth_interval = "12h"
 max_connections = 2000
 max_connections_per_user = 20
 tls_cert = "tls/cert.pem"
@@ -41,6 +49,7 @@ upstream = "10.0.3.7:3306"
 allow = ["alice", "*@example.com", { claim = "groups", contains = "dba" }, { sub = "batch-*" }]
 max_connections = 50
 max_connections_per_user = 5
+grace = "15s"
 proxy_protocol = "v2"
 
 [[destination]]
@@ -85,6 +94,14 @@ fn what_the_flags_say_is_read() {
         shutdown_timeout: duration("1h"),
         idle_timeout: duration("2h"),
         max_lifetime: duration("24h"),
+        grace: duration("15m"),
+        no_resume: Some(false),
+        window: Some(Window(2 << 20)),
+        max_detached: Some(50),
+        max_detached_bytes: Some(ByteSize(64 << 20)),
+        buffer_limit: Some(ByteSize(512 << 20)),
+        websocket_lifetime: duration("1h"),
+        reauth_interval: duration("12h"),
         max_connections: Some(2000),
         max_connections_per_user: Some(20),
         tls_cert: path("tls/cert.pem"),
@@ -119,6 +136,7 @@ fn tables_are_read() {
         allow: Some(allow),
         max_connections: Some(50),
         max_connections_per_user: Some(5),
+        grace: "15s".parse().ok(),
         proxy_protocol: Some(relay::proxy::Version::V2),
     };
     let ssh = Destination {
@@ -128,6 +146,7 @@ fn tables_are_read() {
         allow: None,
         max_connections: None,
         max_connections_per_user: None,
+        grace: None,
         proxy_protocol: None,
     };
     assert_eq!(file.destinations, [mysql, ssh]);
@@ -217,6 +236,9 @@ fn errors_name_file_and_line() {
         ("max_connections = 0", 1, "from 1 to 1000000"),
         ("max_connections = 1000001", 1, "from 1 to 1000000"),
         ("max_connections = -1", 1, "from 1 to 1000000"),
+        ("window = '1KiB'", 1, "from 64KiB to 16MiB"),
+        ("buffer_limit = '1 MB'", 1, "bad size"),
+        ("max_detached = -1", 1, "expected usize"),
         ("dump_tcp = 3", 1, "0, 1 or 2"),
         ("pairing = 'none'", 1, "unknown variant `none`"),
         ("\n[[destination]]\nname = 'a'\n", 2, "missing field `upstream`"),
