@@ -34,6 +34,7 @@ mod dump;
 mod edge;
 pub mod file;
 mod guarded;
+mod held;
 mod identity;
 mod keeping;
 mod limits;
