@@ -19,7 +19,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use aws_lc_rs::digest;
 use daemon::log::Limited;
 use rustix::fs::OFlags;
 
@@ -114,14 +113,6 @@ fn append_to(path: &Path) -> Result<File> {
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let file = options.custom_flags(flags).open(path);
     file.with_context(|| format!("--audit-log {}", path.display()))
-}
-
-/// A new session, as logs call it: the first 8 hex digits of the SHA-256 of its 128 random bits, which are
-/// the session's secret.
-pub(crate) fn new_session() -> String {
-    let id: [u8; 16] = rand::random();
-    let hash = digest::digest(&digest::SHA256, &id);
-    hash.as_ref().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

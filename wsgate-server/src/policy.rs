@@ -4,7 +4,7 @@ mod reload;
 mod source;
 
 use crate::destinations::{Destination, Destinations};
-use crate::identity::{Caller, Identity, Known};
+use crate::identity::{Identity, Known};
 use crate::limits::{Bound, Of, Permit, Tally};
 use crate::origin::Origins;
 use crate::refusal::Refusal;
@@ -39,16 +39,19 @@ impl Policy {
         Ok(destination)
     }
 
-    /// Counts a tunnel of `caller` to `destination`, which is called `name`. Anonymous callers are nobody in
+    /// Counts a tunnel of `user` to `destination`, which is called `name`. Anonymous callers are nobody in
     /// particular, so no bound of a user's is theirs.
+    ///
+    /// # Errors
+    /// Of what there are too many.
     pub(crate) fn count(
         &self,
         tally: &Tally,
         name: &str,
         destination: &Destination,
-        caller: &Caller,
-    ) -> Result<Permit, Refusal> {
-        let (user, name) = (caller.user.clone(), name.to_owned());
+        user: &str,
+    ) -> Result<Permit, Of> {
+        let (user, name) = (user.to_owned(), name.to_owned());
         let mut bounds =
             vec![Bound { of: Of::Destination(name.clone()), limit: destination.max_connections }];
         if !user.is_empty() {
@@ -56,10 +59,7 @@ impl Policy {
             bounds.push(Bound { of: both, limit: destination.max_connections_per_user });
             bounds.push(Bound { of: Of::User(user), limit: self.max_connections_per_user });
         }
-        tally.admit(bounds).map_err(|full| match full {
-            Of::Destination(name) => Refusal::DestinationLimit { name },
-            Of::User(_) | Of::Both { .. } => Refusal::UserLimit,
-        })
+        tally.admit(bounds)
     }
 }
 

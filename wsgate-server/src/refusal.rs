@@ -7,8 +7,12 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use http_body_util::Full;
 use token::Refused;
+use tunnel::header::{BadHeader, Header, TUNNEL};
+use tunnel::session_id::Instance;
 
+use crate::held::End;
 use crate::identity::Denied;
+use crate::limits::Of;
 use crate::rules::Forbidden;
 
 /// Tells our client that it is the gateway that refuses, and why; other parts of the way answer without it.
@@ -22,6 +26,8 @@ pub(crate) enum Refusal {
     UpgradeRequired,
     /// Not the upgrade of RFC 6455 section 4.2.1; what is wrong with it.
     BadRequest(&'static str),
+    /// A `Wsgate-Tunnel` that cannot be taken.
+    TunnelHeader(BadHeader),
     /// A web page that is not on the list.
     Origin,
     /// We are stopping.
@@ -36,6 +42,19 @@ pub(crate) enum Refusal {
     UnknownDestination,
     /// The caller is known, and may not reach the destination.
     Forbidden { name: String, reason: Forbidden },
+    /// A resume of a session that is somebody else's, or leads elsewhere.
+    Foreign,
+    /// A resume that is older than one that was taken.
+    Stale,
+    /// A resume of a session that is over, or not known to this process.
+    Over {
+        /// How it ended; `Gone` if that is not known.
+        end: End,
+        /// By this a client knows whether it has reached the process that had it.
+        instance: Instance,
+    },
+    /// A session is resumed too often.
+    TooOften,
     /// All connections are taken.
     Limit,
     /// The caller has as many as one may have.
@@ -48,14 +67,25 @@ pub(crate) enum Refusal {
     DestinationTimeout { name: String },
 }
 
+impl From<Of> for Refusal {
+    fn from(full: Of) -> Self {
+        match full {
+            Of::Destination(name) => Self::DestinationLimit { name },
+            Of::User(_) | Of::Both { .. } => Self::UserLimit,
+        }
+    }
+}
+
 impl Refusal {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
-            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::Origin | Self::Protected | Self::Forbidden { .. } => StatusCode::FORBIDDEN,
+            Self::BadRequest(_) | Self::TunnelHeader(_) => StatusCode::BAD_REQUEST,
+            Self::Origin | Self::Protected | Self::Forbidden { .. } | Self::Foreign => StatusCode::FORBIDDEN,
+            Self::Stale => StatusCode::CONFLICT,
+            Self::Over { .. } => StatusCode::GONE,
             Self::Draining | Self::IdentityNotReady | Self::Limit => StatusCode::SERVICE_UNAVAILABLE,
-            Self::UserLimit | Self::DestinationLimit { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::UserLimit | Self::DestinationLimit { .. } | Self::TooOften => StatusCode::TOO_MANY_REQUESTS,
             Self::Credential(_) => StatusCode::UNAUTHORIZED,
             Self::UnknownDestination => StatusCode::NOT_FOUND,
             Self::DestinationRefused { .. } => StatusCode::BAD_GATEWAY,
@@ -64,7 +94,7 @@ impl Refusal {
     }
 
     /// All that [`Refusal::word`] says.
-    pub(crate) const WORDS: [&str; 11] = [
+    pub(crate) const WORDS: [&str; 15] = [
         "upgrade-required",
         "bad-request",
         "origin",
@@ -73,6 +103,10 @@ impl Refusal {
         "identity-not-ready",
         "forbidden",
         "unknown-destination",
+        "stale",
+        "finished",
+        "reset",
+        "gone",
         "limit",
         "destination-refused",
         "destination-timeout",
@@ -82,14 +116,16 @@ impl Refusal {
     pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::UpgradeRequired => "upgrade-required",
-            Self::BadRequest(_) => "bad-request",
+            Self::BadRequest(_) | Self::TunnelHeader(_) => "bad-request",
             Self::Origin => "origin",
             Self::Draining => "draining",
             Self::Credential(_) => "credential",
             Self::IdentityNotReady => "identity-not-ready",
-            Self::Protected | Self::Forbidden { .. } => "forbidden",
+            Self::Protected | Self::Forbidden { .. } | Self::Foreign => "forbidden",
+            Self::Stale => "stale",
+            Self::Over { end, .. } => end.word(),
             Self::UnknownDestination => "unknown-destination",
-            Self::Limit | Self::UserLimit | Self::DestinationLimit { .. } => "limit",
+            Self::Limit | Self::UserLimit | Self::DestinationLimit { .. } | Self::TooOften => "limit",
             Self::DestinationRefused { .. } => "destination-refused",
             Self::DestinationTimeout { .. } => "destination-timeout",
         }
@@ -100,6 +136,7 @@ impl Refusal {
         match self {
             Self::UpgradeRequired => "this is a WebSocket endpoint; connect with wsgate-client".into(),
             Self::BadRequest(what) => format!("not a WebSocket upgrade: {what}"),
+            Self::TunnelHeader(bad) => bad.to_string(),
             Self::Origin => "web pages of this origin may not connect (see --allowed-origin)".into(),
             Self::Draining => "the gateway is stopping; try again".into(),
             Self::Credential(Denied::Token(Refused::NoAuthorization)) => "a token is required".into(),
@@ -111,6 +148,12 @@ impl Refusal {
             }
             Self::UnknownDestination => "no such destination".into(),
             Self::Forbidden { name, .. } => format!("not allowed to reach {name}"),
+            Self::Foreign => "not allowed to resume this session".into(),
+            Self::Stale => "a later attempt has resumed this session".into(),
+            Self::Over { end: End::Finished, .. } => "this session is finished".into(),
+            Self::Over { end: End::Reset, .. } => "this session was reset".into(),
+            Self::Over { end: End::Gone, .. } => "no such session".into(),
+            Self::TooOften => "this session is resumed too often; try again".into(),
             Self::Limit => "too many connections; try again".into(),
             Self::UserLimit => "too many connections of this user; try again".into(),
             Self::DestinationLimit { name } => format!("too many connections to {name}; try again"),
@@ -123,6 +166,10 @@ impl Refusal {
     pub(crate) fn reason(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::BadRequest(what) => what,
+            Self::TunnelHeader(bad) => return bad.to_string().into(),
+            Self::Foreign => "the session is somebody else's, or leads elsewhere",
+            Self::Stale => "a later attempt was accepted",
+            Self::TooOften => "the session is resumed too often",
             Self::Credential(denied) => return denied.code().into(),
             Self::Protected => "anonymous, and the address is public",
             Self::Forbidden { reason, .. } => reason.0,
@@ -152,11 +199,16 @@ impl Refusal {
             Self::Credential(denied) => {
                 headers.insert(header::WWW_AUTHENTICATE, challenge(*denied));
             }
+            Self::Over { instance, .. } => {
+                let header = Header { instance: Some(*instance), ..Header::default() };
+                headers.insert(TUNNEL, header.to_value());
+            }
             Self::Draining
             | Self::IdentityNotReady
             | Self::Limit
             | Self::UserLimit
-            | Self::DestinationLimit { .. } => {
+            | Self::DestinationLimit { .. }
+            | Self::TooOften => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}
@@ -180,6 +232,7 @@ mod tests {
     #[test]
     fn every_refusal_has_a_word_of_the_list() {
         let name = || "db".to_owned();
+        let over = |end| Refusal::Over { end, instance: Instance(7) };
         let words = [
             Refusal::UpgradeRequired,
             Refusal::BadRequest(""),
@@ -189,13 +242,31 @@ mod tests {
             Refusal::IdentityNotReady,
             Refusal::Forbidden { name: name(), reason: Forbidden("") },
             Refusal::UnknownDestination,
+            Refusal::Stale,
+            over(End::Finished),
+            over(End::Reset),
+            over(End::Gone),
             Refusal::UserLimit,
             Refusal::DestinationRefused { name: name() },
             Refusal::DestinationTimeout { name: name() },
         ];
         assert_eq!(words.each_ref().map(Refusal::word), Refusal::WORDS);
-        for other in [Refusal::Protected, Refusal::Limit, Refusal::DestinationLimit { name: name() }] {
+        let limits = [Refusal::Limit, Refusal::DestinationLimit { name: name() }, Refusal::TooOften];
+        let others = [Refusal::Protected, Refusal::Foreign, Refusal::TunnelHeader(BadHeader::Twice)];
+        for other in limits.into_iter().chain(others) {
             assert!(Refusal::WORDS.contains(&other.word()), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn who_asks_for_a_session_that_is_over_learns_which_process_says_so() {
+        for (end, word) in [(End::Finished, "finished"), (End::Reset, "reset"), (End::Gone, "gone")] {
+            let response = Refusal::Over { end, instance: Instance(0xc0_ffee) }.response();
+            assert_eq!(
+                (response.status(), &response.headers()[WORD]),
+                (StatusCode::GONE, &word.parse().unwrap())
+            );
+            assert_eq!(response.headers()[TUNNEL], "2; instance=00c0ffee");
         }
     }
 }

@@ -23,6 +23,8 @@ pub(crate) fn read(gate: &Gate) {
     metrics.down.read_from(move || down.down());
     let most = u32::try_from(config.max_connections).ok().map(f64::from);
     metrics.sessions_max.read_from(move || most);
+    let budget = gate.budget.clone();
+    metrics.buffered.read_from(move || u32::try_from(budget.used()).ok().map(f64::from));
     let policy = config.policy.clone();
     metrics
         .destinations
@@ -85,6 +87,8 @@ impl Report for Told {
         let metrics = &self.0.metrics;
         let mut own = json!({
             "sessions": metrics.sessions.value(),
+            "detached": metrics.detached.value(),
+            "buffered_bytes": self.0.budget.used(),
             "dialling": metrics.dialling.value(),
             "http_connections": metrics.http.value(),
             "destinations": self.destinations(),
@@ -100,10 +104,14 @@ impl Report for Told {
     }
 
     fn limits(&self) -> Map<String, Value> {
-        let policy = self.0.config.policy.load();
+        let (policy, keeping) = (self.0.config.policy.load(), &self.0.config.keeping);
         let fields = [
             ("max_connections", json!(self.0.config.max_connections)),
             ("max_connections_per_user", json!(policy.max_connections_per_user)),
+            ("max_detached", json!(keeping.max_detached)),
+            ("max_detached_bytes", json!(keeping.max_detached_bytes)),
+            ("buffer_limit", json!(keeping.buffer_limit)),
+            ("grace", json!(keeping.grace(None).as_secs())),
         ];
         fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }

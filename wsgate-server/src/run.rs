@@ -11,14 +11,17 @@ use daemon::sockets::Sockets;
 use daemon::stop::Stop;
 use monitor::{Status, StatusListener};
 use relay::{Meter, Socket};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tunnel::dialect2::Budget;
+use tunnel::session_id::Instance;
 
+use crate::held::{Caps, Held};
 use crate::limits::Tally;
 use crate::metrics::Metrics;
 use crate::report::{self, Told};
-use crate::session::Open;
+use crate::session::{Open, Return};
 use crate::{Config, connection};
 
 /// What connections get to write their last answer when all tunnels have ended.
@@ -40,6 +43,12 @@ pub(crate) struct Gate {
     /// Of all tunnels.
     pub(crate) meter: Meter,
     pub(crate) open: Roster<Open>,
+    /// The sessions that may be resumed.
+    pub(crate) held: Held<mpsc::Sender<Return>>,
+    /// The memory of all sessions.
+    pub(crate) budget: Arc<Budget>,
+    /// By it clients tell us from our like.
+    pub(crate) instance: Instance,
     /// Of each set of files that is read again.
     pub(crate) reloads: Vec<Arc<Counts>>,
     /// Tells kept connections that there are too many of them.
@@ -85,7 +94,11 @@ pub async fn run(mut config: Config, sockets: Sockets, status: Option<StatusList
         tokio::spawn(reload.run(config.policy.clone(), over.clone()));
     }
     let (metrics, registry) = Metrics::declare();
+    let keeping = &config.keeping;
     let gate = Arc::new(Gate {
+        held: Held::new(Caps { sessions: keeping.max_detached, bytes: keeping.max_detached_bytes }),
+        budget: Budget::new(keeping.buffer_limit),
+        instance: Instance::random(),
         slots: Arc::new(Semaphore::new(config.max_connections)),
         tally: Tally::default(),
         config,

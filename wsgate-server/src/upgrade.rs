@@ -5,6 +5,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body_util::Full;
 use tunnel::handshake::{VERSION, accept_for, has_token, is_key, is_upgrade, only};
+use tunnel::header::{self as tunnel_header, Header, TUNNEL};
 
 use crate::refusal::Refusal;
 
@@ -31,6 +32,12 @@ pub(crate) fn key<B>(request: &Request<B>) -> Result<HeaderValue, Refusal> {
     }
 }
 
+/// What a client of dialect 2 asks for; `None`: it speaks dialect 1.
+pub(crate) fn wanted(headers: &HeaderMap) -> Result<Option<tunnel_header::Request>, Refusal> {
+    let header = Header::of(headers).map_err(Refusal::TunnelHeader)?;
+    header.map(|header| header.request()).transpose().map_err(Refusal::TunnelHeader)
+}
+
 /// A body would be taken for the first frames.
 fn has_body(headers: &HeaderMap) -> bool {
     let empty = |value: &HeaderValue| value.as_bytes() == b"0";
@@ -38,8 +45,9 @@ fn has_body(headers: &HeaderMap) -> bool {
         || headers.get_all(header::CONTENT_LENGTH).iter().any(|length| !empty(length))
 }
 
-/// The 101 that grants the upgrade with this key. No extension is granted.
-pub(crate) fn switching(key: &HeaderValue) -> Response<Full<Bytes>> {
+/// The 101 that grants the upgrade with this key, and says what is agreed on if that is dialect 2. No
+/// extension is granted.
+pub(crate) fn switching(key: &HeaderValue, agreed: Option<&Header>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
@@ -47,6 +55,9 @@ pub(crate) fn switching(key: &HeaderValue) -> Response<Full<Bytes>> {
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     if let Ok(accept) = HeaderValue::from_str(&accept_for(key.as_bytes())) {
         headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    if let Some(agreed) = agreed {
+        headers.insert(TUNNEL, agreed.to_value());
     }
     response
 }
@@ -70,7 +81,8 @@ mod tests {
     #[test]
     fn a_good_upgrade_is_granted() {
         let key = key(&request(Method::GET, GOOD)).unwrap();
-        let response = switching(&key);
+        let response = switching(&key, None);
+        assert!(!response.headers().contains_key(TUNNEL));
         assert_eq!(response.headers()["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 
@@ -99,5 +111,26 @@ mod tests {
             assert!(text.contains(says), "{lines}: {text}");
         }
         assert!(key(&request(Method::GET, &with("Content-Length: 0"))).is_ok());
+    }
+
+    #[test]
+    fn what_is_wanted_is_read_or_refused_as_a_bad_request() {
+        for (lines, expected) in [
+            ("", Some(false)),
+            ("Wsgate-Tunnel: 3; window=1", Some(false)),
+            ("Wsgate-Tunnel: 2", Some(true)),
+            ("Wsgate-Tunnel: 2; window=1048576; resume=no", Some(true)),
+            ("Wsgate-Tunnel: 2; session=AAECAwQFBgcICQoLDA0ODw; received=1; attempt=1", Some(true)),
+            ("Wsgate-Tunnel: 2|Wsgate-Tunnel: 2", None),
+            ("Wsgate-Tunnel: 2, 2", None),
+            ("Wsgate-Tunnel: 2; window=none", None),
+            ("Wsgate-Tunnel: 2; session=AAECAwQFBgcICQoLDA0ODw", None),
+        ] {
+            let wanted = wanted(request(Method::GET, lines).headers());
+            assert_eq!(wanted.as_ref().ok().map(Option::is_some), expected, "{lines}");
+            if let Err(refusal) = wanted {
+                assert_eq!((refusal.status(), refusal.word()), (StatusCode::BAD_REQUEST, "bad-request"));
+            }
+        }
     }
 }

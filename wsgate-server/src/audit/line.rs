@@ -13,7 +13,9 @@ const LONGEST: usize = 1024;
 #[derive(Serialize)]
 pub(crate) struct Line<'a> {
     time: String,
-    /// `open`, `close`, `refused`, or `left`: the caller went before its tunnel was open.
+    /// `open`, `close`, `refused`, or `left`: the caller went before its tunnel was open. Of a session that may
+    /// be resumed also `detach`: its WebSocket is gone, `detach-refused`: and there is no room to keep it,
+    /// `resume`, by whom the line says, and `expire`: nobody came back.
     event: &'static str,
     #[serde(skip_serializing_if = "str::is_empty")]
     session: &'a str,
@@ -57,22 +59,23 @@ pub(crate) struct Closed {
     seconds: f64,
     by: &'static str,
     why: String,
-    /// Dialect 1 cannot resume.
+    /// How often it was resumed.
     resumes: u32,
     read: u64,
     write: u64,
     disconnect_at: String,
 }
 
-impl From<&relay::Ended> for Closed {
-    fn from(ended: &relay::Ended) -> Self {
+impl Closed {
+    /// How it ended, after so many resumes.
+    pub(crate) fn new(ended: &relay::Ended, resumes: u32) -> Self {
         Self {
             up: ended.up,
             down: ended.down,
             seconds: ended.lasted.as_secs_f64(),
             by: ended.by.name(),
             why: ended.why.to_string(),
-            resumes: 0,
+            resumes,
             read: ended.up,
             write: ended.down,
             disconnect_at: utc(SystemTime::now()),
@@ -105,6 +108,7 @@ pub(crate) struct Known<'a> {
     pub(crate) upstream: &'a str,
     pub(crate) peer: &'a str,
     pub(crate) forwarded_for: &'a str,
+    pub(crate) dialect: u8,
 }
 
 impl<'a> Line<'a> {
@@ -122,7 +126,7 @@ impl<'a> Line<'a> {
             upstream: Bounded(known.upstream),
             peer: known.peer,
             forwarded_for: Bounded(known.forwarded_for),
-            dialect: 1,
+            dialect: known.dialect,
             refused: None,
             closed: None,
             user_email: Bounded(known.user),

@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::file::File;
+use crate::identity::Caller;
 use crate::rules::Bare;
 use crate::{Args, Config};
 
@@ -80,7 +81,7 @@ fn tunnels_are_bounded_by_user_and_destination() {
         ("", "open", 101),
     ] {
         let destination = policy.destinations.get(name).unwrap();
-        let counted = policy.count(&tally, name, destination, &known(sub).caller);
+        let counted = policy.count(&tally, name, destination, sub).map_err(Refusal::from);
         let word = counted.as_ref().err().map(Refusal::word);
         assert!(word.is_none_or(|word| word == "limit"));
         let permit = counted.map(|permit| open.push(permit));
@@ -88,7 +89,7 @@ fn tunnels_are_bounded_by_user_and_destination() {
     }
     open.clear();
     let few = policy.destinations.get("few").unwrap();
-    assert!(policy.count(&tally, "few", few, &known("alice").caller).is_ok(), "permits come back");
+    assert!(policy.count(&tally, "few", few, "alice").is_ok(), "permits come back");
 }
 
 /// Answers the first request with 500 and all others with `body`.
