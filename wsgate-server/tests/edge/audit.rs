@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::gateway::{Gateway, exchange, soon, text, tunnel, upgrade};
 
 /// The lines of `path` once there are `count`.
-async fn lines(path: &Path, count: usize) -> Vec<Value> {
+pub(crate) async fn lines(path: &Path, count: usize) -> Vec<Value> {
     let enough = async {
         loop {
             let text = std::fs::read_to_string(path).unwrap_or_default();

@@ -1,0 +1,9 @@
+//! Sessions of dialect 2, with the other end of the protocol as the client.
+
+mod bounds;
+mod carrying;
+mod client;
+mod ending;
+mod refused;
+mod stopping;
+mod world;
