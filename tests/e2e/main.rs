@@ -27,6 +27,7 @@ mod house;
 mod iap;
 mod idle;
 mod integrity;
+mod keeping;
 mod limits;
 mod listen_unix;
 mod listening;
