@@ -48,8 +48,8 @@ pub(crate) enum Refusal {
     Stale,
     /// A resume of a session that is over, or not known to this process.
     Over {
-        /// How it ended; `Gone` if that is not known.
-        end: End,
+        /// How it ended; `None`: there is none that we know.
+        end: Option<End>,
         /// By this a client knows whether it has reached the process that had it.
         instance: Instance,
     },
@@ -123,7 +123,7 @@ impl Refusal {
             Self::IdentityNotReady => "identity-not-ready",
             Self::Protected | Self::Forbidden { .. } | Self::Foreign => "forbidden",
             Self::Stale => "stale",
-            Self::Over { end, .. } => end.word(),
+            Self::Over { end, .. } => end.unwrap_or(End::Gone).word(),
             Self::UnknownDestination => "unknown-destination",
             Self::Limit | Self::UserLimit | Self::DestinationLimit { .. } | Self::TooOften => "limit",
             Self::DestinationRefused { .. } => "destination-refused",
@@ -150,9 +150,9 @@ impl Refusal {
             Self::Forbidden { name, .. } => format!("not allowed to reach {name}"),
             Self::Foreign => "not allowed to resume this session".into(),
             Self::Stale => "a later attempt has resumed this session".into(),
-            Self::Over { end: End::Finished, .. } => "this session is finished".into(),
-            Self::Over { end: End::Reset, .. } => "this session was reset".into(),
-            Self::Over { end: End::Gone, .. } => "no such session".into(),
+            Self::Over { end: Some(End::Finished), .. } => "this session is finished".into(),
+            Self::Over { end: Some(End::Reset), .. } => "this session was reset".into(),
+            Self::Over { .. } => "no such session".into(),
             Self::TooOften => "this session is resumed too often; try again".into(),
             Self::Limit => "too many connections; try again".into(),
             Self::UserLimit => "too many connections of this user; try again".into(),
@@ -169,6 +169,8 @@ impl Refusal {
             Self::TunnelHeader(bad) => return bad.to_string().into(),
             Self::Foreign => "the session is somebody else's, or leads elsewhere",
             Self::Stale => "a later attempt was accepted",
+            Self::Over { end: None, .. } => "this process knows no such session",
+            Self::Over { .. } => "the session is over",
             Self::TooOften => "the session is resumed too often",
             Self::Credential(denied) => return denied.code().into(),
             Self::Protected => "anonymous, and the address is public",
@@ -232,7 +234,7 @@ mod tests {
     #[test]
     fn every_refusal_has_a_word_of_the_list() {
         let name = || "db".to_owned();
-        let over = |end| Refusal::Over { end, instance: Instance(7) };
+        let over = |end| Refusal::Over { end: Some(end), instance: Instance(7) };
         let words = [
             Refusal::UpgradeRequired,
             Refusal::BadRequest(""),
@@ -261,7 +263,7 @@ mod tests {
     #[test]
     fn who_asks_for_a_session_that_is_over_learns_which_process_says_so() {
         for (end, word) in [(End::Finished, "finished"), (End::Reset, "reset"), (End::Gone, "gone")] {
-            let response = Refusal::Over { end, instance: Instance(0xc0_ffee) }.response();
+            let response = Refusal::Over { end: Some(end), instance: Instance(0xc0_ffee) }.response();
             assert_eq!(
                 (response.status(), &response.headers()[WORD]),
                 (StatusCode::GONE, &word.parse().unwrap())

@@ -50,7 +50,6 @@ impl About {
 
     /// The WebSocket is gone, and the session waits for its client.
     pub(super) fn detached(&self, cut: Cut, up: u64, down: u64) {
-        let cut = cut_text(cut);
         tracing::info!(
             seq = self.seq,
             session = self.session,
@@ -59,7 +58,7 @@ impl About {
             peer = %self.ends.peer,
             read = up,
             write = down,
-            cut = %cut,
+            why = %cut_text(cut),
             "tunnel detached"
         );
         self.write("detach", None, None);
@@ -67,14 +66,13 @@ impl About {
 
     /// As [`detached`](Self::detached), and there is no room to keep it.
     pub(super) fn detach_refused(&self, cut: Cut) {
-        let cut = cut_text(cut);
         tracing::warn!(
             seq = self.seq,
             session = self.session,
             destination = self.destination,
             user = self.user(),
             peer = %self.ends.peer,
-            cut = %cut,
+            why = %cut_text(cut),
             "tunnel ended with its WebSocket (see --max-detached and --max-detached-bytes)"
         );
         self.write("detach-refused", None, None);

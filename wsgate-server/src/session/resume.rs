@@ -40,9 +40,9 @@ impl Gate {
         match why {
             NotFound::Unknown => {
                 self.metrics.misrouted.inc();
-                self.over(End::Gone)
+                self.over(None)
             }
-            NotFound::Over(end) => self.over(end),
+            NotFound::Over(end) => self.over(Some(end)),
             NotFound::Foreign => Refusal::Foreign,
             NotFound::TooOften => Refusal::TooOften,
         }
@@ -51,13 +51,13 @@ impl Gate {
     fn not_resumed(&self, why: NoResume) -> Refusal {
         match why {
             NoResume::Stale => Refusal::Stale,
-            NoResume::Gone => self.over(End::Gone),
-            NoResume::Finished => self.over(End::Finished),
-            NoResume::Reset => self.over(End::Reset),
+            NoResume::Gone => self.over(Some(End::Gone)),
+            NoResume::Finished => self.over(Some(End::Finished)),
+            NoResume::Reset => self.over(Some(End::Reset)),
         }
     }
 
-    fn over(&self, end: End) -> Refusal {
+    fn over(&self, end: Option<End>) -> Refusal {
         Refusal::Over { end, instance: self.instance }
     }
 }

@@ -50,6 +50,7 @@ async fn a_resume_that_cannot_be_is_refused_in_words_and_harms_nothing() {
     let lines = world.audited(9).await;
     let refused: Vec<_> = lines.iter().filter(|line| line["event"] == "refused").collect();
     assert_eq!(refused.len(), 7);
+    assert!(refused[0]["reason"].as_str().unwrap().contains("knows no such session"), "{}", refused[0]);
     assert_eq!(refused[1]["session"], lines[0]["session"]);
     assert!(refused[1]["reason"].as_str().unwrap().contains("somebody else"), "{}", refused[1]);
     assert!(lines.iter().all(|line| !line.to_string().contains(&secret)), "the id is a secret");
