@@ -20,6 +20,8 @@ pub mod dialect2;
 mod frame;
 pub mod handshake;
 pub mod header;
+#[cfg(test)]
+mod legs;
 mod mask;
 pub mod session_id;
 

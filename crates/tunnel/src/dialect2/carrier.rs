@@ -16,6 +16,9 @@
 //!   select! { over = carrier.detached() .. , () = sleep_until(carrier.session().expires(grace)) .. }
 //! ```
 //!
+//! A client goes over to another WebSocket while one works: [`Session::begin_upgrade`], and while it dials it
+//! carries on; then [`Session::resumed`], and [`WebSocket::replacing`].
+//!
 //! One task does both directions: an end never stops reading the WebSocket because it cannot write to it or
 //! to the local socket, and no write is awaited alone. While nothing moves no buffer is held.
 
@@ -105,29 +108,27 @@ impl<L: Leg> Carrier<L> {
     ///
     /// After [`Turn::Cut`] the session counts as [detached](Session::detach).
     pub async fn over<W: Leg>(&mut self, websocket: &mut WebSocket<W>) -> Turn {
-        let stop = self.stop.clone();
-        let mut stopped = pin!(stop.cancelled());
-        poll_fn(|cx| {
-            if self.hurried.is_none() && stopped.as_mut().poll(cx).is_ready() {
-                self.hurry();
-            }
-            self.poll_over(cx, websocket)
-        })
-        .await
+        self.until(|carrier, cx| carrier.poll_over(cx, websocket)).await
     }
 
     /// Without a WebSocket: what is held is still written to the local socket, whose failure is noticed within
-    /// 5 s; the limits and `stop` hold. Comes back when the session is over, and at once if it is already: what
-    /// is left then is to tell the peer, if it was the local socket that failed. The grace is the caller's to
+    /// 5 s; the limits and `stop` hold. For a session that was cut, and for one whose next WebSocket is on its
+    /// way ([resumed](Session::resume), the 101 not yet written). Comes back when the session is over and there
+    /// is nothing left to tell the peer: not for a failure of the local socket. The grace is the caller's to
     /// wait for ([`Session::expires`]). May be dropped and called again.
     pub async fn detached(&mut self) -> Over {
+        self.until(Self::poll_detached).await
+    }
+
+    /// Polls until there is something to decide, and listens for the order to stop.
+    async fn until<T>(&mut self, mut poll: impl FnMut(&mut Self, &mut Context<'_>) -> Poll<T>) -> T {
         let stop = self.stop.clone();
         let mut stopped = pin!(stop.cancelled());
         poll_fn(|cx| {
             if self.hurried.is_none() && stopped.as_mut().poll(cx).is_ready() {
                 self.hurry();
             }
-            self.poll_detached(cx)
+            poll(self, cx)
         })
         .await
     }
@@ -166,8 +167,9 @@ impl<L: Leg> Carrier<L> {
             self.local.read_last_words(cx, &mut self.session, now);
             self.decide(now);
             let moved = self.local.deliver(cx, &mut self.session, now).is_ready();
-            if let Some(over) = self.session.over() {
-                self.decide(now);
+            self.decide(now);
+            let done = self.hurried.is_some() || !self.session.is_kept();
+            if let Some(over) = self.session.over().filter(|_| done) {
                 return Poll::Ready(over);
             }
             if !moved && !self.timer_fired(cx, None) {
@@ -219,3 +221,8 @@ impl<L: Leg> Drop for Carrier<L> {
         self.local.close(self.session.over() == Some(Over::Finished));
     }
 }
+
+#[cfg(test)]
+mod rough;
+#[cfg(test)]
+mod tests;

@@ -158,6 +158,11 @@ impl Session {
             self.end(Over::Cut);
         }
         self.detached = Some(now);
+        self.is_kept()
+    }
+
+    /// Whether a WebSocket may still take it up: it goes on, or the peer is to be told of a local failure.
+    pub(super) fn is_kept(&self) -> bool {
         let open = matches!(self.over, None | Some(Over::Reset(ResetCode::LOCAL, _)));
         self.resume && open && !self.is_finished()
     }

@@ -1,20 +1,21 @@
 //! One WebSocket of a session: its stream, its link, and what is being written to it.
 
+mod incoming;
+mod outgoing;
+
 use std::io::{self, ErrorKind};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::Context;
 use std::time::Duration;
 
-use relay::{Buffer, Leg, Size, Why};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadBuf};
+use relay::{Leg, Size};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 
-use super::local::Local;
 use super::writing::Writing;
 use crate::carry::Wire;
 use crate::dialect2::link::{Link, Parted};
 use crate::dialect2::session::Session;
-use crate::dialect2::wire::DATA_ROOM;
 use crate::frame::{Opcode, Role, encode_control};
 
 /// How long a WebSocket that was taken over is given to hear of it.
@@ -146,135 +147,17 @@ impl<W: Leg> WebSocket<W> {
         self.stream.reset_on_drop();
         Some(parted)
     }
+}
 
-    /// Reads once, and passes on what came; the old WebSocket likewise. Pending when nothing has come.
-    pub(super) fn read<L: Leg>(
-        &mut self,
-        cx: &mut Context<'_>,
-        session: &mut Session,
-        local: &mut Local<L>,
-        now: Instant,
-    ) -> Poll<()> {
-        let old = self.old.as_mut().map_or(Poll::Pending, |old| old.read_own(cx, session, local, now));
-        let own = self.read_own(cx, session, local, now);
-        if old.is_ready() { old } else { own }
+#[cfg(test)]
+impl<W> WebSocket<W> {
+    /// Whether it holds a buffer.
+    pub(super) fn holds_any(&self) -> bool {
+        self.writing.is_some() || self.early.capacity() > 0
     }
 
-    fn read_own<L: Leg>(
-        &mut self,
-        cx: &mut Context<'_>,
-        session: &mut Session,
-        local: &mut Local<L>,
-        now: Instant,
-    ) -> Poll<()> {
-        if self.ended {
-            return Poll::Pending;
-        }
-        if !self.early.is_empty() {
-            let mut early = std::mem::take(&mut self.early);
-            local.take(cx, self.link.take(session, &mut early, now), now);
-            return Poll::Ready(());
-        }
-        let mut chunk = Buffer::take(self.size);
-        let mut into = ReadBuf::new(&mut chunk);
-        let result = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut into));
-        let got = into.filled().len();
-        match result {
-            Ok(()) if got > 0 => {
-                self.size = self.size.after(got, chunk.len());
-                local.take(cx, self.link.take(session, &mut chunk[..got], now), now);
-            }
-            result => self.end_of_stream(result),
-        }
-        Poll::Ready(())
-    }
-
-    /// What the end of the stream means for the link. TLS reports an end without close_notify as an error.
-    fn end_of_stream(&mut self, result: io::Result<()>) {
-        self.ended = true;
-        let failed = match result {
-            Ok(()) => matches!(Why::of_eof_after(self.broken), Why::Failed(_)),
-            Err(error) => error.kind() != ErrorKind::UnexpectedEof,
-        };
-        if failed { self.link.failed() } else { self.link.end_of_stream() }
-    }
-
-    /// Does one thing: a write, a flush, or a read of the local socket, one frame a read. Pending when it can
-    /// do none now.
-    pub(super) fn write<L: Leg>(
-        &mut self,
-        cx: &mut Context<'_>,
-        session: &mut Session,
-        local: &mut Local<L>,
-        now: Instant,
-    ) -> Poll<()> {
-        local.is_watched = false;
-        if self.broken.is_some() {
-            return Poll::Pending;
-        }
-        if self.writing.is_none() {
-            self.writing = self.link.control(session, now).map(Writing::control);
-        }
-        if self.writing.is_some() {
-            return self.write_on(cx, now);
-        }
-        if self.unflushed {
-            let flushed = ready!(Pin::new(&mut self.stream).poll_flush(cx));
-            self.unflushed = false;
-            self.checked(flushed);
-            return Poll::Ready(());
-        }
-        self.writing = match self.link.is_replaying(session) {
-            true => self.replay(session, now),
-            false => ready!(self.read_local(cx, session, local, now)),
-        };
-        Poll::Ready(())
-    }
-
-    fn write_on(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
-        let Some(writing) = &mut self.writing else { return Poll::Pending };
-        let written = ready!(Pin::new(&mut self.stream).poll_write(cx, writing.rest()));
-        if let Ok(n @ 1..) = written {
-            self.last_written = now;
-            self.unflushed = true;
-            if writing.wrote(n) {
-                self.writing = None;
-            }
-        } else {
-            self.checked(written.and(Err(ErrorKind::WriteZero.into())));
-        }
-        Poll::Ready(())
-    }
-
-    fn checked(&mut self, result: io::Result<()>) {
-        if let Err(error) = result {
-            self.broken = Some(error.kind());
-            self.writing = None;
-        }
-    }
-
-    /// The next frame of what was sent on an earlier WebSocket.
-    fn replay(&mut self, session: &mut Session, now: Instant) -> Option<Writing> {
-        let mut buffer = Buffer::take(Size::Large);
-        let frame = self.link.replay(session, &mut buffer, now)?;
-        Some(Writing::data(buffer, frame))
-    }
-
-    /// The next frame of what the local socket sends, if it sends; ready without one when it has ended.
-    fn read_local<L: Leg>(
-        &mut self,
-        cx: &mut Context<'_>,
-        session: &mut Session,
-        local: &mut Local<L>,
-        now: Instant,
-    ) -> Poll<Option<Writing>> {
-        let room = self.link.room(session);
-        if room == 0 || local.has_ended() {
-            return Poll::Pending;
-        }
-        let mut buffer = Buffer::take(local.size);
-        let got = ready!(local.read(cx, session, &mut buffer[DATA_ROOM..], room, now));
-        let frame = (got > 0).then(|| self.link.data(session, &mut buffer, got, now));
-        Poll::Ready(frame.map(|frame| Writing::data(buffer, frame)))
+    /// The connection breaks: what is under way is lost, and this is what is found in its place.
+    pub(super) fn break_with(&mut self, stream: W) {
+        self.stream = stream;
     }
 }

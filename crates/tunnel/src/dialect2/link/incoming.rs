@@ -13,7 +13,7 @@ use super::Link;
 use crate::decode::keep;
 
 /// New bytes of the stream, where they came to lie in the chunk. What is not [passed](Self::passed) on to
-/// the local socket by the time this is dropped is copied into the session.
+/// the local socket by the time this is dropped is copied into the session, unless that is over.
 #[derive(Debug)]
 pub struct Taken<'t> {
     session: &'t mut Session,
@@ -28,6 +28,7 @@ impl Link {
         if !chunk.is_empty() {
             self.heard = now;
         }
+        let nothing_held = !session.holds_any();
         let mut pieces = Vec::new();
         let mut at = 0;
         while at < chunk.len() {
@@ -49,7 +50,9 @@ impl Link {
             }
             at += found.taken;
         }
-        if session.is_broken() {
+        // What came before a RESET is still to be offered, unless older bytes had to go first.
+        let offered = nothing_held && matches!(session.over(), Some(Over::ResetByPeer(..)));
+        if session.is_broken() && !offered {
             pieces.clear();
         }
         Taken { session, chunk, pieces, now }
@@ -150,6 +153,9 @@ impl Taken<'_> {
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
+        if self.session.is_broken() {
+            return;
+        }
         for piece in &self.pieces {
             self.session.receiving.hold(&self.chunk[piece.clone()]);
         }
