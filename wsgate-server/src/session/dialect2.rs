@@ -183,10 +183,4 @@ impl Running {
         self.end = Some(End::Gone);
         Way::Over
     }
-
-    /// Whether there is nothing left to tell the client.
-    fn is_over(&mut self) -> bool {
-        let over = self.carrier.session().over();
-        over.is_some_and(|over| !matches!(over, Over::Reset(ResetCode::LOCAL, _)))
-    }
 }

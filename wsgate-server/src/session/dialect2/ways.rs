@@ -16,7 +16,6 @@ impl Running {
     pub(super) async fn upgrading(&mut self, mut upgrading: Box<Upgrading>) -> Way {
         let told_to_end = self.told_to_end();
         loop {
-            let over = self.carrier.session().over().is_some();
             tokio::select! {
                 wire = &mut upgrading.upgraded => return match wire {
                     Ok(wire) => {
@@ -33,11 +32,7 @@ impl Running {
                         return Way::Upgrading(next);
                     }
                 }
-                _ = self.carrier.detached(), if !over => {
-                    if self.is_over() {
-                        return Way::Over;
-                    }
-                }
+                _ = self.carrier.detached() => return Way::Over,
                 () = told_to_end.cancelled() => return self.end(ResetCode::BUDGET),
             }
         }
@@ -105,27 +100,20 @@ impl Running {
 
     async fn wait(&mut self) -> Way {
         let told_to_end = self.told_to_end();
-        let stop = self.gate.stop.now.clone();
         let mut grace = pin!(due(self.carrier.session().expires(self.grace)));
         loop {
-            let over = self.carrier.session().over().is_some();
             tokio::select! {
                 Some(back) = self.returns.recv() => {
                     if let Some(next) = self.take_over(back) {
                         return Way::Upgrading(next);
                     }
                 }
-                _ = self.carrier.detached(), if !over => {
-                    if self.is_over() {
-                        return Way::Over;
-                    }
-                }
+                _ = self.carrier.detached() => return Way::Over,
                 () = &mut grace => {
                     self.about.expired();
                     return self.end(ResetCode::GRACE);
                 }
                 () = told_to_end.cancelled() => return self.end(ResetCode::BUDGET),
-                () = stop.cancelled(), if over => return Way::Over,
             }
         }
     }
