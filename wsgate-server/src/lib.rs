@@ -15,6 +15,9 @@
 //!                                      dial ── 101 ── tunnel ⇄ destination ── Ended ── log line
 //! ```
 //!
+//! A tunnel of dialect 2 outlives its WebSocket: its task waits for the client, and `held` leads the one to the
+//! other. A resume is asked all of the above too, but for limits and dial.
+//!
 //! Whatever stops a request on the way is a `refusal`: an HTTP answer with a status, a word and a short
 //! text. Nothing is dialled before the caller is allowed. What decides is one snapshot of the policy, from
 //! the first question about a request to the last.

@@ -56,6 +56,32 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
+    fn new(
+        config: Config,
+        sockets: &Sockets,
+        stop: Stop,
+        metrics: Metrics,
+        reloads: Vec<Arc<Counts>>,
+    ) -> Self {
+        let keeping = &config.keeping;
+        Self {
+            held: Held::new(Caps { sessions: keeping.max_detached, bytes: keeping.max_detached_bytes }),
+            budget: Budget::new(keeping.buffer_limit),
+            instance: Instance::random(),
+            slots: Arc::new(Semaphore::new(config.max_connections)),
+            tally: Tally::default(),
+            config,
+            stop,
+            refuses_when_draining: !sockets.inherited,
+            opened: AtomicU64::new(0),
+            metrics: Arc::new(metrics),
+            meter: Meter::default(),
+            open: Roster::default(),
+            reloads,
+            crowded: Notify::new(),
+        }
+    }
+
     pub(crate) fn is_draining(&self) -> bool {
         self.stop.draining.is_cancelled()
     }
@@ -94,23 +120,7 @@ pub async fn run(mut config: Config, sockets: Sockets, status: Option<StatusList
         tokio::spawn(reload.run(config.policy.clone(), over.clone()));
     }
     let (metrics, registry) = Metrics::declare();
-    let keeping = &config.keeping;
-    let gate = Arc::new(Gate {
-        held: Held::new(Caps { sessions: keeping.max_detached, bytes: keeping.max_detached_bytes }),
-        budget: Budget::new(keeping.buffer_limit),
-        instance: Instance::random(),
-        slots: Arc::new(Semaphore::new(config.max_connections)),
-        tally: Tally::default(),
-        config,
-        stop: stop.clone(),
-        refuses_when_draining: !sockets.inherited,
-        opened: AtomicU64::new(0),
-        metrics: Arc::new(metrics),
-        meter: Meter::default(),
-        open: Roster::default(),
-        reloads,
-        crowded: Notify::new(),
-    });
+    let gate = Arc::new(Gate::new(config, &sockets, stop.clone(), metrics, reloads));
     report::read(&gate);
     if let Some(listener) = status {
         let status = Status::new(Arc::new(registry), Told(gate.clone()), stop.draining.clone());
