@@ -1,5 +1,7 @@
 //! The command line.
 
+mod resume;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -10,6 +12,7 @@ use daemon::log::LogArgs;
 use monitor::StatusArgs;
 use monitor::health::HealthArgs;
 use monitor::plugin::MackerelArgs;
+pub use resume::ResumeArgs;
 
 /// Reach private TCP services behind a gateway: listens on local ports and carries every connection over
 /// WebSocket, with a credential if the gateway wants one.
@@ -109,6 +112,10 @@ pub struct Args {
     /// logged unless --log-level says otherwise
     #[arg(long, value_name = "URL", conflicts_with_all = ["map", "status_listen"])]
     pub stdio: Option<HeaderText>,
+
+    /// What outlives a connection to the gateway.
+    #[command(flatten)]
+    pub resume: ResumeArgs,
 
     /// Where it tells how it is.
     #[command(flatten)]

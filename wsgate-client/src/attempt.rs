@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tunnel::Wire;
+use http::HeaderMap;
+use tunnel::header::BadHeader;
 
 use crate::config::Config;
 use crate::connect::ConnectError;
@@ -11,7 +12,7 @@ use crate::endpoint::Endpoint;
 use crate::refusal::Refusal;
 use crate::retry::{Again, Budget};
 use crate::stream::Stream;
-use crate::upgrade::{self, upgrade};
+use crate::upgrade::{self, Granted, Wanted, upgrade};
 
 /// Why an attempt did not open a tunnel.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,12 @@ pub(crate) enum AttemptError {
     /// What is wrong with it.
     #[error("the gateway's 101 is no WebSocket upgrade: {0}")]
     NotWebSocket(&'static str),
+    /// It is there, and is not what docs/protocol.md says.
+    #[error("the gateway's 101 cannot be understood")]
+    BadTunnel(#[source] BadHeader),
+    /// A new tunnel, or none that we know.
+    #[error("the 101 resumes no tunnel")]
+    NotResumed,
 }
 
 impl AttemptError {
@@ -59,7 +66,9 @@ impl AttemptError {
             Self::Credential(_) => "no-credential",
             Self::Connect(error) => error.word(),
             Self::Silent(_) => "silent",
-            Self::NoAnswer(_) | Self::NotWebSocket(_) => "no-websocket",
+            Self::NoAnswer(_) | Self::NotWebSocket(_) | Self::BadTunnel(_) | Self::NotResumed => {
+                "no-websocket"
+            }
             Self::Refused(refusal) => refusal.word.as_deref().unwrap_or("http"),
         }
     }
@@ -72,33 +81,64 @@ impl AttemptError {
             Self::Connect(error) => error.again(),
             Self::Silent(_) => Again::Soon,
             Self::Refused(refusal) => refusal.again(),
-            Self::NoAnswer(_) | Self::NotWebSocket(_) => Again::Never,
+            Self::NoAnswer(_) | Self::NotWebSocket(_) | Self::BadTunnel(_) | Self::NotResumed => Again::Never,
         }
     }
 }
 
-/// Connects to `gateway` and upgrades the connection.
-pub(crate) async fn attempt(
-    config: &Config,
-    gateway: &Endpoint,
-    budget: Budget,
-) -> Result<Wire<Stream>, AttemptError> {
-    let credential = config.credential.headers(&gateway.to_string(), budget).await?;
-    let stream = config.connect(gateway, budget).await?;
-    let asked = upgrade::Asked::new(gateway, credential, &config.headers);
-    let result = upgrade(stream, asked, budget.at_most(upgrade::HANDSHAKE)).await;
-    if let Err(AttemptError::Refused(refusal)) = &result
-        && refusal.is_of_credential()
-    {
-        config.credential.refused();
+/// The way to a gateway.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way<'w> {
+    pub(crate) config: &'w Config,
+    pub(crate) gateway: &'w Endpoint,
+}
+
+/// A connection on which nothing has been asked yet, and who we are.
+pub(crate) struct Reached<'w> {
+    way: Way<'w>,
+    stream: Stream,
+    credential: HeaderMap,
+}
+
+impl<'w> Way<'w> {
+    /// Connects to the gateway and upgrades the connection.
+    pub(crate) async fn attempt(self, budget: Budget, wanted: &Wanted) -> Result<Granted, AttemptError> {
+        self.reach(budget).await?.ask(budget, wanted).await
     }
-    result
+
+    /// Connects to the gateway, with a credential at hand.
+    pub(crate) async fn reach(self, budget: Budget) -> Result<Reached<'w>, AttemptError> {
+        let credential = self.config.credential.headers(&self.gateway.to_string(), budget).await?;
+        let stream = self.config.connect(self.gateway, budget).await?;
+        Ok(Reached { way: self, stream, credential })
+    }
+
+    /// As [`Way::reach`], with a credential that is newer than what was sent before.
+    pub(crate) async fn reach_renewed(self, budget: Budget) -> Result<Reached<'w>, AttemptError> {
+        self.config.credential.renewed(budget).await?;
+        self.reach(budget).await
+    }
+}
+
+impl Reached<'_> {
+    /// Upgrades the connection.
+    pub(crate) async fn ask(self, budget: Budget, wanted: &Wanted) -> Result<Granted, AttemptError> {
+        let Way { config, gateway } = self.way;
+        let asked = upgrade::Asked::new(gateway, self.credential, &config.headers, wanted);
+        let result = upgrade(self.stream, asked, budget.at_most(upgrade::HANDSHAKE)).await;
+        if let Err(AttemptError::Refused(refusal)) = &result
+            && refusal.is_of_credential()
+        {
+            config.credential.refused();
+        }
+        result
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::{HeaderMap, HeaderValue, StatusCode};
+    use http::{HeaderValue, StatusCode};
 
     #[test]
     fn every_failure_has_a_word_of_the_list() {
@@ -115,6 +155,7 @@ mod tests {
             (ConnectError::Dial(relay::DialError::TimedOut(slow)).into(), "connect"),
             (AttemptError::Silent(slow), "silent"),
             (AttemptError::NotWebSocket(""), "no-websocket"),
+            (AttemptError::BadTunnel(BadHeader::Twice), "no-websocket"),
             (refused(None), "http"),
             (refused(Some("forbidden")), "forbidden"),
         ] {

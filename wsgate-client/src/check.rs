@@ -21,14 +21,16 @@ use relay::Socket;
 use tokio::net::lookup_host;
 use tokio::time::{Instant, timeout};
 use tunnel::Wire;
+use tunnel::dialect2::Terms;
 
 use crate::attempt::AttemptError;
 use crate::config::Config;
 use crate::connect::{self, ConnectError};
 use crate::endpoint::Endpoint;
+use crate::resume::Agreed;
 use crate::retry::Budget;
 use crate::stream::Stream;
-use crate::upgrade::{self, upgrade};
+use crate::upgrade::{self, Granted, upgrade};
 
 /// The longest that a name is looked up.
 const LOOK_UP: Duration = Duration::from_secs(10);
@@ -142,20 +144,23 @@ impl<W: Write> Check<'_, W> {
     }
 
     async fn tunnel(&mut self, stream: Stream, credential: HeaderMap) -> Result<(), Failed> {
-        let asked = upgrade::Asked::new(self.gateway, credential, &self.config.headers);
+        let offer = &self.config.offer;
+        let asked = upgrade::Asked::new(self.gateway, credential, &self.config.headers, &offer.wanted());
         let begun = Instant::now();
         let opened = upgrade(stream, asked, self.budget.at_most(upgrade::HANDSHAKE)).await;
-        let wire = opened.map_err(|error| self.attempt_failed("upgrade", &error))?;
+        let granted = opened.map_err(|error| self.attempt_failed("upgrade", &error))?;
         let took = begun.elapsed().as_millis();
         self.ok("upgrade", format!("101 Switching Protocols in {took} ms: the gateway lets us pass"));
-        self.ok("dialect", "1: no half-close, no resume");
-        self.round_trip(wire).await
+        let Granted { wire, tunnel, cookies } = granted;
+        let agreed = tunnel.map(|header| Agreed::on(offer, &header, &cookies));
+        self.ok("dialect", dialect(agreed.as_ref()));
+        self.round_trip(wire, agreed.map(|agreed| agreed.terms)).await
     }
 
-    async fn round_trip(&mut self, wire: Wire<Stream>) -> Result<(), Failed> {
+    async fn round_trip(&mut self, wire: Wire<Stream>, terms: Option<Terms>) -> Result<(), Failed> {
         let mut frames = frames::Frames::new(wire);
         let result = frames.round_trip().await;
-        frames.close().await;
+        frames.close(terms.map(|terms| frames::farewell(terms, &self.config.offer.budget))).await;
         match result {
             Ok(took) => self.ok("round trip", format!("{:.1} ms", took.as_secs_f64() * 1000.0)),
             Err(error) => return Err(self.failed("round trip", error.to_string(), fix::ROUND_TRIP)),
@@ -187,5 +192,19 @@ impl<W: Write> Check<'_, W> {
     /// Whoever closed stdout wants the exit status.
     fn line(&mut self, verdict: &str, step: &str, text: &str) {
         let _ = writeln!(self.out, "{verdict:<6}  {step:<10}  {text}").and_then(|()| self.out.flush());
+    }
+}
+
+/// What a tunnel there can do.
+fn dialect(agreed: Option<&Agreed>) -> String {
+    match agreed.map(|agreed| (agreed.terms.window, &agreed.kept)) {
+        None => "1: no half-close, no resume".into(),
+        Some((window, None)) => format!("2: half-close, no resume; a window of {} KiB", window / 1024),
+        Some((window, Some(kept))) => {
+            let (grace, window) = (kept.grace.as_secs(), window / 1024);
+            format!(
+                "2: half-close; a tunnel that is cut is resumed within {grace} s; a window of {window} KiB"
+            )
+        }
     }
 }

@@ -15,6 +15,7 @@ use crate::credential::Credential;
 use crate::endpoint::Endpoint;
 use crate::headers;
 use crate::map::Map;
+use crate::offer::Offer;
 use crate::retry::Budget;
 use crate::tls::Tls;
 
@@ -35,6 +36,8 @@ pub struct Config {
     pub proxies: ProxyRule,
     /// How long a local connection may wait for its tunnel; `None`: for ever.
     pub connect_timeout: Option<Duration>,
+    /// What is offered to gateways that can resume tunnels.
+    pub offer: Offer,
     /// How long tunnels may live on after the signal to stop.
     pub shutdown_timeout: Duration,
     /// Where health and metrics are answered.
@@ -100,6 +103,7 @@ impl Config {
             server_name: args.tls_server_name.map(server_name).transpose()?,
             proxies,
             connect_timeout: Some(args.connect_timeout.0).filter(|time| !time.is_zero()), // as in Go
+            offer: Offer::from_args(&args.resume),
             shutdown_timeout: args.shutdown_timeout.0,
             status_listen: args.status.status_listen,
             digest,

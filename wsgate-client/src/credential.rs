@@ -154,6 +154,21 @@ impl Credential {
         own || matches!(&self.front, Some(Front::Identity(keeper)) if keeper.is_failing())
     }
 
+    /// As [`Credential::refused`], and waits until there is something newer if there can be.
+    ///
+    /// # Errors
+    /// If whoever makes the tokens gives none.
+    pub(crate) async fn renewed(&self, budget: Budget) -> Result<(), CredentialError> {
+        self.refused();
+        if let Some(Front::Identity(keeper)) = &self.front {
+            keeper.renewed(budget).await?;
+        }
+        if let Some(Own::Command(keeper)) = &self.own {
+            keeper.renewed(budget).await?;
+        }
+        Ok(())
+    }
+
     /// The gateway refuses what we sent: the next connection shall have something newer if there is.
     pub(crate) fn refused(&self) {
         match &self.front {

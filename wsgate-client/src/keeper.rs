@@ -68,6 +68,8 @@ struct State {
 struct Forced {
     latest: Option<Instant>,
     is_due: bool,
+    /// How many attempts had ended by then.
+    attempts: u64,
 }
 
 impl<S: Source> Keeper<S> {
@@ -108,11 +110,31 @@ impl<S: Source> Keeper<S> {
 
     /// The gateway does not take the token: another is got, but not because of each of a thousand refusals.
     pub(crate) fn refused(&self) {
+        self.force();
+    }
+
+    /// As [`Keeper::refused`], and waits for the attempt to get another.
+    ///
+    /// # Errors
+    /// Why the source gives none.
+    pub(crate) async fn renewed(&self, budget: Budget) -> Result<(), Arc<SourceError>> {
+        let mut state = self.shared.state.subscribe();
+        let attempts = self.force();
+        let limit = budget.at_most(PATIENCE);
+        let waited = timeout(limit, state.wait_for(|state| state.attempts > attempts)).await;
+        let state = waited.ok().and_then(Result::ok).ok_or_else(|| Arc::new(SourceError::Slow(limit)))?;
+        state.failure.clone().map_or(Ok(()), Err)
+    }
+
+    /// How many attempts had ended when a renewal was last forced, by this or by somebody else's refusal.
+    fn force(&self) -> u64 {
         let mut forced = self.shared.forced();
         if forced.latest.is_none_or(|latest| latest.elapsed() >= schedule::FORCED) {
-            *forced = Forced { latest: Some(Instant::now()), is_due: true };
+            let attempts = self.shared.state.borrow().attempts;
+            *forced = Forced { latest: Some(Instant::now()), is_due: true, attempts };
             self.shared.wake.notify_one();
         }
+        forced.attempts
     }
 }
 

@@ -8,6 +8,7 @@
 //!   attempt, again while the budget lasts: credential ─► connect (dial, proxy, TLS) ─► upgrade ─ 101
 //!                                                                                                 │
 //!   local socket ⇄ tunnel ⇄ gateway ─► Ended ─► log line                                   ◄──────┘
+//!                    └─ resume: the next WebSocket, when the last one is cut or old (dialect 2)
 //! ```
 //!
 //! Tokens that others make are kept fresh by a `Keeper` for each `Source`, beside all that: no attempt waits
@@ -24,6 +25,7 @@ mod attempt;
 mod check;
 mod config;
 mod connect;
+mod cookies;
 mod credential;
 mod endpoint;
 mod fetch;
@@ -34,8 +36,10 @@ mod iap;
 mod keeper;
 mod map;
 mod metrics;
+mod offer;
 mod refusal;
 mod report;
+mod resume;
 mod retry;
 mod run;
 mod self_signed;
@@ -51,10 +55,14 @@ mod tls;
 mod token_command;
 mod token_file;
 mod upgrade;
+mod wakes;
+mod window;
 
-pub use args::{Args, Command};
+pub use args::{Args, Command, ResumeArgs};
 pub use check::check;
 pub use config::{Config, Work};
 pub use forward::Forwards;
 pub use metrics::{Metrics, PROGRAM};
+pub use offer::Offer;
 pub use run::run;
+pub use window::{BadWindow, Window};

@@ -1,7 +1,7 @@
 //! What is counted, each once: name, kind, unit, help, and the graphs it is shown in.
 //!
-//! `up` is from applications to gateways, `down` the other way. There is no count of resumed tunnels, since
-//! dialect 1 cannot resume. A tunnel on stdin and stdout is not counted: it is a process of its own.
+//! `up` is from applications to gateways, `down` the other way. A tunnel on stdin and stdout is not counted: it
+//! is a process of its own.
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use relay::{Ended, Why};
 use tunnel::RoundTrip;
 
 use crate::attempt::AttemptError;
+use crate::resume::Lives;
 use crate::session::{Opened, Unopened};
 
 /// Who is monitored.
@@ -29,6 +30,7 @@ pub struct Metrics {
     left: Counter,
     attempts: Counter,
     closed: Family<Counter>,
+    pub(crate) lives: Lives,
     pub(crate) up: Counter,
     pub(crate) down: Counter,
     setup: Histogram,
@@ -71,6 +73,12 @@ impl Metrics {
             attempts: to
                 .counter("attempts", "Attempts to open a tunnel, of connections that got one or none"),
             closed: to.counters("sessions_closed", "Tunnels that ended", "why", &Why::WORDS),
+            lives: Lives {
+                detached: to.gauge("detached", "Tunnels that were cut and are being resumed"),
+                resumed: to.counter("resumed", "WebSockets that took the place of another of their tunnel"),
+                handed_over: to
+                    .counter("handed_over", "Of those, the ones that were there before it was gone"),
+            },
             up: to.counter("up_bytes", "Payload carried from applications to gateways"),
             down: to.counter("down_bytes", "Payload carried from gateways to applications"),
             setup: to.histogram("setup_seconds", "From accept to the open tunnel, all attempts", bounds),
@@ -91,13 +99,16 @@ impl Metrics {
         let now = [
             Line::now("open", "carried now", &self.sessions).by_default(),
             Line::now("waiting", "waiting for a tunnel", &self.waiting),
+            Line::now("detached", "cut, being resumed", &self.lives.detached),
         ];
         to.graph("sessions", "Connections", Unit::Integer, now);
         let rates = [
             Line::rate("opened", "tunnels opened", &self.opened).by_default(),
             Line::rate("refused", "no tunnel", &self.refused).by_default(),
+            Line::rate("resumed", "tunnels resumed", &self.lives.resumed).by_default(),
             Line::rate("left", "gone before", &self.left),
             Line::rate("attempts", "attempts", &self.attempts),
+            Line::rate("handed_over", "resumed ahead of a cut", &self.lives.handed_over),
         ];
         to.graph("rate", "Connections a second", Unit::Float, rates);
         let bytes = [
@@ -187,10 +198,11 @@ mod tests {
             "wsgate_client_sessions_opened_total 0",
             "wsgate_client_attempts_total 6",
             "wsgate_client_sessions_closed_total{why=\"eof\"} 0",
+            "wsgate_client_resumed_total 0",
+            "wsgate_client_detached 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} in {text}");
         }
-        assert!(!text.contains("resumed"), "not before tunnels can be resumed");
     }
 
     #[test]

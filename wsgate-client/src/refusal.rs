@@ -9,6 +9,8 @@ use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::time::timeout;
+use tunnel::header::Header;
+use tunnel::session_id::Instance;
 
 use crate::fetch::without_token;
 use crate::retry::Again;
@@ -29,6 +31,8 @@ pub(crate) struct Refusal {
     pub(crate) word: Option<String>,
     again: Again,
     is_of_credential: bool,
+    /// The process that answers, if it says.
+    pub(crate) instance: Option<Instance>,
     /// The first line of the body, or nothing.
     text: String,
     /// Where a redirect leads, without the query, which may hold a secret.
@@ -59,6 +63,7 @@ impl Refusal {
             again: again(status, headers),
             is_of_credential: status == StatusCode::UNAUTHORIZED
                 && headers.get(WORD).is_some_and(|word| word == "credential"),
+            instance: Header::of(headers).ok().flatten().and_then(|header| header.instance),
             text: first_line(body),
             location: location(status, headers),
         }

@@ -52,6 +52,7 @@ impl Report for Told {
         let mut own = json!({
             "sessions": metrics.sessions.value(),
             "waiting": metrics.waiting.value(),
+            "detached": metrics.lives.detached.value(),
             "forwards": self.forwards(),
         });
         if question.sessions {
@@ -98,6 +99,9 @@ impl Open {
             "url": caller.gateway.to_string(),
             "peer": caller.peer.to_string(),
             "seconds": self.since.elapsed().as_secs(),
+            "dialect": self.dialect,
+            "detached": self.life.is_detached(),
+            "resumes": self.life.resumes(),
             "up_bytes": self.meter.up(),
             "down_bytes": self.meter.down(),
         })

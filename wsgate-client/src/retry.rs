@@ -100,7 +100,7 @@ where
 
 /// From half of `pause` to all of it, so that clients which lost their gateway together do not come back
 /// together. `random` is from 0 to 1.
-fn jittered(pause: Duration, random: f64) -> Duration {
+pub(crate) fn jittered(pause: Duration, random: f64) -> Duration {
     pause.mul_f64(0.5 + random / 2.0)
 }
 

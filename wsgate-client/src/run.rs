@@ -17,6 +17,7 @@ use crate::metrics::Metrics;
 use crate::report::{self, Told};
 use crate::service::Service;
 use crate::serving::Serving;
+use crate::wakes::SleepWatch;
 
 /// Serves `forwards` until `stop` says to drain, closes them, and waits for what is open. What `watch` sees
 /// is reloaded meanwhile: the map, and the files of the configuration. How it goes is told on `status`, until
@@ -35,6 +36,7 @@ pub async fn run(
         metrics,
         meter: Meter::default(),
         open: Roster::default(),
+        sleep: SleepWatch::start(),
         lines: Snapshot::new(Vec::new()),
         reloads: watch.as_ref().map(Watch::counts),
     });

@@ -13,6 +13,8 @@ use relay::Meter;
 use crate::config::Config;
 use crate::endpoint::Endpoint;
 use crate::metrics::Metrics;
+use crate::resume::Life;
+use crate::wakes::SleepWatch;
 
 /// What all connections share.
 #[derive(Debug)]
@@ -23,6 +25,7 @@ pub(crate) struct Service {
     /// Of all tunnels.
     pub(crate) meter: Meter,
     pub(crate) open: Roster<Open>,
+    pub(crate) sleep: SleepWatch,
     /// The lines of the map that are served now, with where they lead.
     pub(crate) lines: Snapshot<Vec<(ListenAddr, Snapshot<Endpoint>)>>,
     /// How reading the files again goes, if that is done.
@@ -45,4 +48,7 @@ pub(crate) struct Open {
     /// Its own.
     pub(crate) meter: Meter,
     pub(crate) since: Instant,
+    /// 1 or 2.
+    pub(crate) dialect: u8,
+    pub(crate) life: Life,
 }

@@ -6,21 +6,22 @@ use std::time::{Duration, Instant};
 
 use daemon::stop::Stop;
 use relay::{Ended, Leg, Meter, Side, Socket, Why};
-use tunnel::{RoundTrip, Settings, Wire, carry};
+use tunnel::{RoundTrip, Settings, carry};
 
-use crate::attempt::attempt;
-use crate::config::Config;
-use crate::endpoint::Endpoint;
+use crate::attempt::Way;
+use crate::metrics::Metrics;
+use crate::resume::{Agreed, Begin, Closed, Life, Resuming};
 use crate::retry::{Budget, GivenUp, Success, repeat};
 use crate::service::{Caller, Open, Service};
-use crate::stream::Stream;
+use crate::upgrade::Granted;
+use crate::wakes::{SleepWatch, Wakes};
 
 /// How long the last control frames may take to be written.
 const CONTROL: Duration = Duration::from_secs(10);
 
 /// A tunnel.
 pub(crate) struct Opened {
-    wire: Wire<Stream>,
+    granted: Granted,
     pub(crate) attempts: u32,
     pub(crate) took: Duration,
 }
@@ -37,29 +38,55 @@ pub(crate) enum Unopened {
 /// Opens a tunnel to the gateway of `caller` and carries `local` through it. Without a tunnel `local` is reset.
 pub(crate) async fn serve(service: &Service, caller: Caller, mut local: Socket) {
     let Service { config, stop, metrics, .. } = service;
+    let gateway = caller.gateway.clone();
+    let way = Way { config, gateway: &gateway };
     let waiting = metrics.waiting.hold();
     // In a box that is gone when the tunnel is open: an idle tunnel shall not carry the state of its set-up.
-    let result = Box::pin(open(config, &caller.gateway, local.failed(), stop)).await;
+    let result = Box::pin(open(way, local.failed(), stop)).await;
     drop(waiting);
     metrics.count_opening(&result);
-    let Ok(Opened { wire, .. }) = result else { return local.reset_on_drop() };
-    let meter = service.meter.part();
-    let open = Open { caller, meter: meter.clone(), since: Instant::now() };
+    let Ok(Opened { granted, .. }) = result else { return local.reset_on_drop() };
+    let (meter, life) = (service.meter.part(), Life::new(metrics.lives.clone()));
+    let dialect = granted.dialect();
+    let open = Open { caller, meter: meter.clone(), since: Instant::now(), dialect, life: life.clone() };
     let entered = (service.open.enter(Arc::new(open)), metrics.sessions.hold());
-    let ended = carry(local, wire, settings(stop, meter, Some(metrics.round_trips.clone()))).await;
+    let settings = settings(stop, meter, Some(metrics.round_trips.clone()));
+    let closed = carried(way, local, granted, settings, service.sleep.wakes(), life).await;
     drop(entered);
-    metrics.count_end(&ended);
-    log(&ended);
+    metrics.count_end(&closed.ended);
+    log(&closed, dialect);
 }
 
-/// Opens a tunnel to `gateway` and carries `local`, which cannot be watched, through it. True if it ended in
+/// Opens a tunnel to the gateway and carries `local`, which cannot be watched, through it. True if it ended in
 /// order.
-pub(crate) async fn carry_one(config: &Config, gateway: &Endpoint, local: impl Leg, stop: &Stop) -> bool {
-    let opening = Box::pin(open(config, gateway, std::future::pending(), stop));
-    let Ok(Opened { wire, .. }) = opening.await else { return false };
-    let ended = carry(local, wire, settings(stop, Meter::default(), None)).await;
-    log(&ended);
-    ended.why.is_orderly()
+pub(crate) async fn carry_one(way: Way<'_>, local: impl Leg, stop: &Stop) -> bool {
+    let opening = Box::pin(open(way, std::future::pending(), stop));
+    let Ok(Opened { granted, .. }) = opening.await else { return false };
+    let sleep = SleepWatch::start();
+    let life = Life::new(Metrics::declare().0.lives);
+    let (dialect, settings) = (granted.dialect(), settings(stop, Meter::default(), None));
+    let closed = carried(way, local, granted, settings, sleep.wakes(), life).await;
+    log(&closed, dialect);
+    closed.ended.why.is_orderly()
+}
+
+/// In a box of the size that its dialect needs: a tunnel of the one does not carry the state of the other.
+async fn carried<L: Leg>(
+    way: Way<'_>,
+    local: L,
+    granted: Granted,
+    settings: Settings,
+    wakes: Wakes,
+    life: Life,
+) -> Closed {
+    let Granted { wire, tunnel, cookies } = granted;
+    let Some(header) = tunnel else {
+        return Closed { ended: Box::pin(carry(local, wire, settings)).await, resumes: 0 };
+    };
+    let offer = &way.config.offer;
+    let agreed = Agreed::on(offer, &header, &cookies);
+    let begin = Begin { way, wire, agreed, budget: &offer.budget, settings, wakes, life };
+    Box::pin(Resuming::new(local, begin).carry()).await
 }
 
 fn settings(stop: &Stop, meter: Meter, round_trip: Option<RoundTrip>) -> Settings {
@@ -76,14 +103,10 @@ fn settings(stop: &Stop, meter: Meter, round_trip: Option<RoundTrip>) -> Setting
 /// Attempts until there is a tunnel. Ends early if the application is `gone`, or all is to end;
 /// an application that has merely shut down its half waits for an answer. The local socket is not read
 /// meanwhile: what it sends stays with the kernel.
-async fn open(
-    config: &Config,
-    gateway: &Endpoint,
-    gone: impl Future<Output = ()>,
-    stop: &Stop,
-) -> Result<Opened, Unopened> {
+async fn open(way: Way<'_>, gone: impl Future<Output = ()>, stop: &Stop) -> Result<Opened, Unopened> {
     let begun = Instant::now();
-    let budget = Budget::new(config.connect_timeout);
+    let budget = Budget::new(way.config.connect_timeout);
+    let wanted = way.config.offer.wanted();
     let result = tokio::select! {
         biased;
         () = stop.now.cancelled() => {
@@ -94,15 +117,15 @@ async fn open(
             tracing::info!("tunnel not opened: the application is gone");
             return Err(Unopened::Gone);
         }
-        result = repeat(budget, || attempt(config, gateway, budget)) => result,
+        result = repeat(budget, || way.attempt(budget, &wanted)) => result,
     };
     match result {
-        Ok(Success { result: wire, attempts }) => {
+        Ok(Success { result: granted, attempts }) => {
             let took = begun.elapsed();
             let setup_ms = took.as_millis() as u64;
-            let proxy = config.proxy_for(gateway).map(tracing::field::display);
-            tracing::info!(setup_ms, attempts, proxy, "tunnel opened");
-            Ok(Opened { wire, attempts, took })
+            let proxy = way.config.proxy_for(way.gateway).map(tracing::field::display);
+            tracing::info!(setup_ms, attempts, dialect = granted.dialect(), proxy, "tunnel opened");
+            Ok(Opened { granted, attempts, took })
         }
         Err(given_up) => {
             let GivenUp { error, attempts } = &given_up;
@@ -113,12 +136,14 @@ async fn open(
 }
 
 /// The end of a tunnel. What the peers or an operator do is no reason to warn.
-fn log(Ended { up, down, by, why, lasted }: &Ended) {
+fn log(Closed { ended, resumes }: &Closed, dialect: u8) {
+    let Ended { up, down, by, why, lasted } = ended;
+    let resumes = (dialect == 2).then_some(*resumes);
     let seconds = (lasted.as_secs_f64() * 1000.0).round() / 1000.0;
     let ours = *by == Side::Here && *why != Why::Stopped;
     let by = by.name();
     match ours {
-        true => tracing::warn!(up, down, seconds, by, %why, "tunnel closed"),
-        false => tracing::info!(up, down, seconds, by, %why, "tunnel closed"),
+        true => tracing::warn!(up, down, seconds, by, %why, resumes, "tunnel closed"),
+        false => tracing::info!(up, down, seconds, by, %why, resumes, "tunnel closed"),
     }
 }

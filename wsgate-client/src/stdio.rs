@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use leg::Pipes;
 
+use crate::attempt::Way;
 use crate::config::Config;
 use crate::endpoint::Endpoint;
 use crate::session;
@@ -63,7 +64,7 @@ pub async fn stdio(config: &Config, gateway: &Endpoint, pipes: Pipes, end: Cance
             return false;
         }
     };
-    let carrying = session::carry_one(config, gateway, leg, &stop);
+    let carrying = session::carry_one(Way { config, gateway }, leg, &stop);
     let watching = async {
         unread.cancelled().await;
         tracing::info!("stdout is closed, the tunnel is ended");

@@ -10,6 +10,7 @@
 //! origin: https://gw.example.com
 //! user-agent: wsgate-client/0.1.0
 //! authorization: Bearer <token>
+//! wsgate-tunnel: 2; window=1048576; resume=yes
 //! ```
 
 use std::time::Duration;
@@ -23,6 +24,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 use tunnel::handshake::{VERSION, accept_for, generate_key, has_token, only};
+use tunnel::header::{self as dialect2, Header};
 use tunnel::{Role, Wire};
 
 use crate::attempt::AttemptError;
@@ -37,6 +39,31 @@ pub(crate) const HANDSHAKE: Duration = Duration::from_secs(30);
 /// The longest head of an answer, in bytes.
 const LONGEST_HEAD: usize = 64 * 1024;
 
+/// What is asked for beside the upgrade.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// A tunnel of dialect 2, new or to be resumed.
+    pub(crate) tunnel: dialect2::Request,
+    /// What earlier answers wanted to be sent back.
+    pub(crate) cookies: Option<HeaderValue>,
+}
+
+/// What is granted.
+pub(crate) struct Granted {
+    pub(crate) wire: Wire<Stream>,
+    /// What it says of dialect 2; `None`: dialect 1 is spoken.
+    pub(crate) tunnel: Option<Header>,
+    /// The values of `Set-Cookie`.
+    pub(crate) cookies: Vec<HeaderValue>,
+}
+
+impl Granted {
+    /// 1 or 2.
+    pub(crate) fn dialect(&self) -> u8 {
+        if self.tunnel.is_some() { 2 } else { 1 }
+    }
+}
+
 /// An upgrade, ready to be sent.
 pub(crate) struct Asked {
     request: Request<Empty<Bytes>>,
@@ -45,7 +72,7 @@ pub(crate) struct Asked {
 
 impl Asked {
     /// What the user gave replaces what we would send, `Host` too; the credential cannot be replaced.
-    pub(crate) fn new(gateway: &Endpoint, credential: HeaderMap, users: &HeaderMap) -> Self {
+    pub(crate) fn new(gateway: &Endpoint, credential: HeaderMap, users: &HeaderMap, wanted: &Wanted) -> Self {
         let key = generate_key();
         let mut request = Request::new(Empty::new());
         *request.uri_mut() = gateway.path_and_query.clone().into();
@@ -60,8 +87,21 @@ impl Asked {
         headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(header::SEC_WEBSOCKET_VERSION, VERSION);
         headers.insert(header::SEC_WEBSOCKET_KEY, value(&key));
+        headers.insert(dialect2::TUNNEL, wanted.tunnel.header().to_value());
+        if let Some(cookies) = &wanted.cookies {
+            let all = joined(headers.get_all(header::COOKIE).iter().chain([cookies]));
+            headers.insert(header::COOKIE, all);
+        }
         Self { request, key }
     }
+}
+
+/// One `Cookie` of several: there is to be no more than one (RFC 6265 section 5.4).
+fn joined<'v>(values: impl Iterator<Item = &'v HeaderValue>) -> HeaderValue {
+    let all = values.map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
+    let mut value = HeaderValue::from_bytes(&all).expect("what headers held, and separators");
+    value.set_sensitive(true);
+    value
 }
 
 fn value(text: &str) -> HeaderValue {
@@ -69,11 +109,7 @@ fn value(text: &str) -> HeaderValue {
 }
 
 /// Sends `asked` on a fresh connection and waits for the answer, for `limit` at most.
-pub(crate) async fn upgrade(
-    stream: Stream,
-    asked: Asked,
-    limit: Duration,
-) -> Result<Wire<Stream>, AttemptError> {
+pub(crate) async fn upgrade(stream: Stream, asked: Asked, limit: Duration) -> Result<Granted, AttemptError> {
     let (sender, connection) = http1::Builder::new()
         .max_buf_size(LONGEST_HEAD)
         .handshake(TokioIo::new(stream))
@@ -86,7 +122,7 @@ async fn exchange(
     mut sender: http1::SendRequest<Empty<Bytes>>,
     asked: Asked,
     limit: Duration,
-) -> Result<Wire<Stream>, AttemptError> {
+) -> Result<Granted, AttemptError> {
     let answer = timeout(limit, sender.send_request(asked.request)).await;
     let answer = answer.map_err(|_| AttemptError::Silent(limit))?;
     let answer = answer.map_err(AttemptError::NoAnswer)?;
@@ -120,10 +156,13 @@ fn flaw(headers: &HeaderMap, key: &str) -> Option<&'static str> {
 }
 
 /// Takes the connection back from hyper, with what it has read behind the head.
-async fn opened(answer: http::Response<Incoming>) -> Result<Wire<Stream>, AttemptError> {
+async fn opened(answer: http::Response<Incoming>) -> Result<Granted, AttemptError> {
+    let tunnel = Header::of(answer.headers()).map_err(AttemptError::BadTunnel)?;
+    let cookies = answer.headers().get_all(header::SET_COOKIE).iter().cloned().collect();
     let upgraded = hyper::upgrade::on(answer).await.map_err(AttemptError::NoAnswer)?;
     let parts = upgraded
         .downcast::<TokioIo<Stream>>()
         .unwrap_or_else(|_| unreachable!("`upgrade` gave hyper a TokioIo<Stream>"));
-    Ok(Wire { stream: parts.io.into_inner(), early: parts.read_buf.to_vec(), role: Role::Client })
+    let wire = Wire { stream: parts.io.into_inner(), early: parts.read_buf.to_vec(), role: Role::Client };
+    Ok(Granted { wire, tunnel, cookies })
 }

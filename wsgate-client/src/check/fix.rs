@@ -61,6 +61,9 @@ pub(super) fn of_attempt(error: &AttemptError, anonymous: bool) -> &'static str 
         AttemptError::NotWebSocket(_) => {
             "something on the way changes the upgrade; it must let WebSocket pass"
         }
+        AttemptError::BadTunnel(_) | AttemptError::NotResumed => {
+            "its Wsgate-Tunnel is not as docs/protocol.md says; ask whoever runs the gateway which version it is"
+        }
     }
 }
 

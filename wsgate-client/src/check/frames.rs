@@ -1,10 +1,12 @@
 //! As much of WebSocket as a ping, its pong and a Close need. What the destination says meanwhile is dropped.
 
 use std::io::{self, ErrorKind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
+use tunnel::dialect2::{Budget, ResetCode, Session, Terms};
 use tunnel::{MAX_FRAME, Opcode, Role, Wire, close, encode_control};
 
 use crate::stream::Stream;
@@ -55,9 +57,11 @@ impl Frames {
         }
     }
 
-    /// Says goodbye and waits a little for the answer, so that the gateway sees an orderly end.
-    pub(super) async fn close(mut self) {
-        let goodbye = encode_control(Opcode::Close, &close::NORMAL.to_be_bytes(), Role::Client);
+    /// Says goodbye, with a Close 1000 or what is given, and waits a little for the answer, so that the gateway
+    /// sees an end.
+    pub(super) async fn close(mut self, farewell: Option<Vec<u8>>) {
+        let normal = || encode_control(Opcode::Close, &close::NORMAL.to_be_bytes(), Role::Client).to_vec();
+        let goodbye = farewell.unwrap_or_else(normal);
         let saying = async {
             self.stream.write_all(&goodbye).await?;
             self.stream.flush().await?;
@@ -75,6 +79,14 @@ impl Frames {
         self.early = rest.to_vec();
         result
     }
+}
+
+/// What ends a session of dialect 2 for good: a Close alone would have it kept for a while.
+pub(super) fn farewell(terms: Terms, budget: &Arc<Budget>) -> Vec<u8> {
+    let now = Instant::now();
+    let (mut session, mut link) = Session::new(terms, budget, now);
+    session.reset(ResetCode::LOCAL, "only a check");
+    link.control(&mut session, now).unwrap_or_default()
 }
 
 /// Headers as in RFC 6455 section 5.2; a server's frames have no mask.

@@ -180,6 +180,23 @@ async fn a_refusal_by_the_gateway_makes_one_attempt_a_minute() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_renewal_is_waited_for_and_shared() {
+    let kept = kept(&[Some(3600), Some(3600), None, Some(3600)]);
+    assert_eq!(kept.bearer().await, Ok(0));
+    let budget = Budget::new(None);
+    advance(10).await;
+    let (one, other) = tokio::join!(kept.keeper.renewed(budget), kept.keeper.renewed(budget));
+    assert!(one.is_ok() && other.is_ok());
+    assert_eq!(kept.bearer().await, Ok(10));
+    advance(10).await;
+    assert!(kept.keeper.renewed(budget).await.is_ok(), "within a minute there is nothing newer to be had");
+    assert_eq!(kept.asked(), [0, 10]);
+    advance(60).await;
+    assert!(kept.keeper.renewed(budget).await.is_err(), "the source fails");
+    assert_eq!(kept.bearer().await, Ok(10), "and the old one is good still");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_machine_that_slept_looks_at_the_clock() {
     let kept = kept(&[Some(3600), Some(3600), Some(3600)]);
     assert_eq!(kept.bearer().await, Ok(0));
