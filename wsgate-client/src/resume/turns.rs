@@ -31,6 +31,8 @@ pub(super) struct Gone {
     /// Whatever the grace says, it is not given up before, or at this time at the latest.
     not_before: Option<Instant>,
     at_last: Option<Instant>,
+    /// The old WebSocket of a hand-over, which is told of the new one before we are.
+    is_hand_over: bool,
     _counted: Detached,
 }
 
@@ -74,12 +76,21 @@ impl<'w, L: Leg> Resuming<'w, L> {
         let age = self.since.elapsed();
         self.websocket = None;
         (self.replace_at, self.pinged) = (None, None);
-        let gone =
-            Gone { since: Instant::now(), not_before: None, at_last: None, _counted: self.life.detach() };
-        self.gone = Some(gone);
+        let is_hand_over = cut == Cut::Closed(close::TAKEN_OVER)
+            && self.redial.as_ref().is_some_and(super::Redial::is_under_way);
+        self.gone = Some(Gone {
+            since: Instant::now(),
+            not_before: None,
+            at_last: None,
+            is_hand_over,
+            _counted: self.life.detach(),
+        });
         match cut {
             Cut::Eof | Cut::Failed => self.ages.died(age),
             Cut::Closed(_) | Cut::Silent | Cut::Here => self.ages.ended(),
+        }
+        if is_hand_over {
+            return; // what is under way has done it
         }
         tracing::info!(why = why(cut), age_s = age.as_secs(), "tunnel cut, resuming it");
         if age >= SETTLED {
@@ -95,12 +106,9 @@ impl<'w, L: Leg> Resuming<'w, L> {
         }
     }
 
-    /// By an upgrade of ours that is under way; or by somebody who has the session's secret: who of us goes on
-    /// is then settled by the gateway, once.
+    /// By an upgrade of ours whose answer was lost; or by somebody who has the session's secret: who of us goes
+    /// on is then settled by the gateway, once.
     fn taken_over(&mut self) {
-        if self.redial.as_ref().is_some_and(super::Redial::is_under_way) {
-            return;
-        }
         match std::mem::replace(&mut self.is_retaken, true) {
             true => self.carrier.session().refused(NoResume::Stale),
             false => self.redial(super::Redial::at_once),
@@ -148,7 +156,8 @@ impl<'w, L: Leg> Resuming<'w, L> {
         let Granted { wire, cookies, .. } = granted;
         let new = WebSocket::new(link, wire);
         let (old, gone) = (self.websocket.take(), self.gone.take());
-        self.life.count_resume(old.is_some());
+        let gone = gone.filter(|gone| !gone.is_hand_over);
+        self.life.count_resume(gone.is_none());
         let (attempt, tries) = self.redial.as_ref().map_or((0, 0), |redial| (redial.attempt, redial.tries()));
         match gone {
             Some(gone) => {

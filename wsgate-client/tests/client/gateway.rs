@@ -30,7 +30,12 @@ impl Gateway {
     }
 
     pub(crate) async fn connection(&self) -> TcpStream {
-        soon(self.listener.accept()).await.unwrap().0
+        soon(self.accept()).await
+    }
+
+    /// The next connection, however long that takes.
+    pub(crate) async fn accept(&self) -> TcpStream {
+        self.listener.accept().await.unwrap().0
     }
 
     pub(crate) async fn asked(&self) -> Asked<TcpStream> {

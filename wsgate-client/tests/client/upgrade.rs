@@ -57,7 +57,7 @@ async fn the_request_is_an_upgrade_of_the_rfc() {
         ("sec-websocket-version", vec!["13"]),
         ("sec-websocket-extensions", vec![]),
         ("sec-websocket-protocol", vec![]),
-        ("wsgate-tunnel", vec![]),
+        ("wsgate-tunnel", vec!["2; window=1048576; resume=yes"]),
         ("authorization", vec![]),
         ("content-length", vec![]),
         ("transfer-encoding", vec![]),
