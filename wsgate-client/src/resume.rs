@@ -169,6 +169,7 @@ impl<'w, L: Leg> Resuming<'w, L> {
     /// The next thing to decide about. May be dropped.
     async fn event(&mut self) -> Event<'w> {
         let due = self.due();
+        let may_hurry = self.is_telling && self.gone.as_ref().is_some_and(|gone| !gone.is_hurried());
         let Self { carrier, websocket, redial, wakes, is_telling, stop, .. } = self;
         tokio::select! {
             biased;
@@ -176,7 +177,7 @@ impl<'w, L: Leg> Resuming<'w, L> {
             step = step(redial.as_mut()) => Event::Step(step),
             () = wakes.next() => Event::Woken,
             () = until(due) => Event::Due,
-            () = stop.cancelled(), if *is_telling => Event::Stopped,
+            () = stop.cancelled(), if may_hurry => Event::Stopped,
         }
     }
 
@@ -240,3 +241,6 @@ async fn until(due: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,6 +36,13 @@ pub(super) struct Gone {
     _counted: Detached,
 }
 
+impl Gone {
+    /// Whether it is known already that all is to end.
+    pub(super) fn is_hurried(&self) -> bool {
+        self.at_last.is_some()
+    }
+}
+
 /// A ping after a sleep.
 #[derive(Clone, Copy)]
 pub(super) struct Pinged {
@@ -131,7 +138,7 @@ impl<'w, L: Leg> Resuming<'w, L> {
     /// All is to end, and the gateway is still to be told of this session.
     fn hurry(&mut self) {
         if let Some(gone) = &mut self.gone
-            && gone.at_last.is_none()
+            && !gone.is_hurried()
         {
             gone.at_last = Some(Instant::now() + LAST_WORDS);
             self.redial(super::Redial::at_once);
