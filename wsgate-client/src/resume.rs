@@ -169,15 +169,15 @@ impl<'w, L: Leg> Resuming<'w, L> {
     /// The next thing to decide about. May be dropped.
     async fn event(&mut self) -> Event<'w> {
         let due = self.due();
-        let may_hurry = self.is_telling && self.gone.as_ref().is_some_and(|gone| !gone.is_hurried());
+        let may_hurry = self.gone.as_ref().is_some_and(|gone| !gone.is_hurried());
         let Self { carrier, websocket, redial, wakes, is_telling, stop, .. } = self;
         tokio::select! {
             biased;
+            () = stop.cancelled(), if may_hurry => Event::Stopped,
             event = carried(carrier, websocket.as_mut(), *is_telling) => event,
             step = step(redial.as_mut()) => Event::Step(step),
             () = wakes.next() => Event::Woken,
             () = until(due) => Event::Due,
-            () = stop.cancelled(), if may_hurry => Event::Stopped,
         }
     }
 

@@ -67,7 +67,7 @@ impl<'w, L: Leg> Resuming<'w, L> {
             Event::Step(Step::Failed(error)) => return self.failed(&error),
             Event::Woken => self.woken(),
             Event::Due => return self.time_has_come(),
-            Event::Stopped => self.hurry(),
+            Event::Stopped => self.stopped(),
         }
         ControlFlow::Continue(())
     }
@@ -126,17 +126,15 @@ impl<'w, L: Leg> Resuming<'w, L> {
     fn over(&mut self) -> ControlFlow<()> {
         match self.carrier.session().over() {
             Some(Over::Reset(ResetCode::LOCAL, _)) => self.is_telling = true,
-            Some(Over::Reset(ResetCode::STOPPING, _)) => {
-                self.is_telling = true;
-                self.hurry();
-            }
             _ => return ControlFlow::Break(()),
         }
         ControlFlow::Continue(())
     }
 
-    /// All is to end, and the gateway is still to be told of this session.
-    fn hurry(&mut self) {
+    /// All is to end, and the gateway is still to be told of this session. It counts as a failure of the
+    /// application's connection: after any other end of ours a session cannot be resumed to tell it.
+    fn stopped(&mut self) {
+        self.carrier.session().reset(ResetCode::LOCAL, "stopping");
         if let Some(gone) = &mut self.gone
             && !gone.is_hurried()
         {
