@@ -92,8 +92,8 @@ async fn a_panic_is_told_to_the_gateway() {
         let mut frames = [0; 256];
         while let Ok(n @ 1..) = far.read(&mut frames).await {
             got.extend_from_slice(&frames[..n]);
-            if got.iter().any(|byte| *byte == 0x88) {
-                return; // a Close; whatever it may be in a mask, the frame before it is whole
+            if got.len() >= 28 {
+                return;
             }
         }
     };

@@ -186,15 +186,14 @@ impl Serving {
                     _ => websocket = None,
                 },
                 order = self.ordered.recv() => {
-                    let Some(order) = order else { return None };
-                    obey(order, &mut websocket, &self.hole);
+                    obey(order?, &mut websocket, &self.hole);
                 }
                 Some(next) = asked.recv() => {
                     self.note(&next);
-                    if let Some(next) = self.resumed(next, &mut carrier).await {
-                        if let Some(old) = websocket.replace(next) {
-                            tokio::spawn(old.dismiss(tunnel::close::TAKEN_OVER));
-                        }
+                    if let Some(next) = self.resumed(next, &mut carrier).await
+                        && let Some(old) = websocket.replace(next)
+                    {
+                        tokio::spawn(old.dismiss(tunnel::close::TAKEN_OVER));
                     }
                 }
             }

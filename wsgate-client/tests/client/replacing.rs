@@ -52,7 +52,7 @@ async fn a_hand_over_under_load_loses_nothing() {
     };
     let (_, _, a, b) =
         tokio::join!(sending, answering, from.read_to_end(&mut got), up.read_to_end(&mut back));
-    (a.unwrap(), b.unwrap());
+    assert!(a.is_ok() && b.is_ok());
     assert!(got == payload && back == answer, "{} and {} bytes", got.len(), back.len());
     let logs = client.logs.text();
     assert!(logs.contains("tunnel handed over") && !logs.contains("tunnel cut"), "{logs}");
