@@ -9,6 +9,7 @@ mod check;
 mod client;
 mod client_credential;
 mod client_flags;
+mod client_resume;
 mod client_token;
 mod config;
 mod conformance;
