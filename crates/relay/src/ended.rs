@@ -139,6 +139,7 @@ mod tests {
             Why::Truncated,
             Why::Protocol(""),
             Why::Code(1001),
+            Why::Ended("x"),
             Why::Stopped,
             Why::Idle,
             Why::Lifetime,
