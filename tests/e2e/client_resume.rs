@@ -41,10 +41,10 @@ fn window_is_what_the_client_offers() {
 }
 
 #[test]
-fn grace_is_how_long_the_client_tries_at_most() {
+fn resume_grace_is_how_long_the_client_tries_at_most() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/proxy/db", listener.local_addr().unwrap());
-    let client = Client::start(&url, &["--grace", "2s"]);
+    let client = Client::start(&url, &["--resume-grace", "2s"]);
     let application = client.connect();
     let (mut stream, _) = listener.accept().unwrap();
     drop(listener);

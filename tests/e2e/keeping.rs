@@ -74,11 +74,11 @@ fn resume(session: &str, attempt: u32) -> String {
 }
 
 #[test]
-fn grace_is_how_long_a_tunnel_is_kept_without_a_websocket() {
+fn resume_grace_is_how_long_a_tunnel_is_kept_without_a_websocket() {
     assert!(agreed(&[]).contains("; grace=120"));
-    assert!(agreed(&["--grace", "15s"]).contains("; grace=15"));
-    assert!(agreed(&["--grace", "0"]).ends_with("; resume=no"));
-    let (end, after) = Kept::with(&["--grace", "2s"]).cut();
+    assert!(agreed(&["--resume-grace", "15s"]).contains("; grace=15"));
+    assert!(agreed(&["--resume-grace", "0"]).ends_with("; resume=no"));
+    let (end, after) = Kept::with(&["--resume-grace", "2s"]).cut();
     assert_eq!(end, End::Reset, "a tunnel that is given up does not look complete");
     assert!((Duration::from_millis(1900)..Duration::from_secs(10)).contains(&after), "{after:?}");
 }

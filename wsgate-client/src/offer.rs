@@ -27,7 +27,7 @@ pub struct Offer {
 
 impl Offer {
     pub(crate) fn from_args(args: &ResumeArgs) -> Self {
-        let grace = args.grace.map_or(Duration::MAX, |grace| grace.0);
+        let grace = args.resume_grace.map_or(Duration::MAX, |grace| grace.0);
         let resume = !args.no_resume && !grace.is_zero();
         Self { window: args.window.0, resume, grace, budget: Budget::new(quarter_of_memory()) }
     }
@@ -54,10 +54,10 @@ mod tests {
     fn a_grace_of_nothing_is_no_resume() {
         for (flags, resume, seconds) in [
             (&[][..], true, u64::MAX),
-            (&["--grace=30s"], true, 30),
-            (&["--grace=0"], false, 0),
+            (&["--resume-grace=30s"], true, 30),
+            (&["--resume-grace=0"], false, 0),
             (&["--no-resume"], false, u64::MAX),
-            (&["--no-resume", "--grace=30s", "--window=64KiB"], false, 30),
+            (&["--no-resume", "--resume-grace=30s", "--window=64KiB"], false, 30),
         ] {
             let line = ["wsgate-client", "--map=m"].iter().chain(flags);
             let args = crate::Args::try_parse_from(line).unwrap();

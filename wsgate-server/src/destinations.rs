@@ -20,7 +20,7 @@ pub struct Destination {
     pub max_connections: Option<usize>,
     /// Tunnels of one user to it at once; `None`: no bound of its own.
     pub max_connections_per_user: Option<usize>,
-    /// How long a tunnel to it is kept without a WebSocket; zero: not at all; `None`: `--grace`.
+    /// How long a tunnel to it is kept without a WebSocket; zero: not at all; `None`: `--resume-grace`.
     pub grace: Option<Duration>,
     /// It is told in a PROXY header who is connecting; `None`: it is not.
     pub proxy_protocol: Option<Version>,

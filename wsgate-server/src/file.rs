@@ -89,9 +89,9 @@ pub struct File {
     /// `--max-lifetime`; 0 is none.
     #[serde(deserialize_with = "text::some")]
     pub max_lifetime: Option<GoDuration>,
-    /// `--grace`, of destinations that do not say their own; 0 is none.
+    /// `--resume-grace`, of destinations that do not say their own; 0 is none.
     #[serde(deserialize_with = "text::some")]
-    pub grace: Option<GoDuration>,
+    pub resume_grace: Option<GoDuration>,
     /// `--no-resume`.
     pub no_resume: Option<bool>,
     /// `--window`.

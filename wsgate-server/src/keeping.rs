@@ -40,7 +40,7 @@ impl Keeping {
     pub(crate) fn from_args(args: &ResumeArgs) -> Self {
         let size = |given: Option<crate::ByteSize>, default| given.map_or(default, |size| size.0);
         Self {
-            grace: args.grace.map_or(GRACE, |grace| grace.0),
+            grace: args.resume_grace.map_or(GRACE, |grace| grace.0),
             never: args.no_resume.unwrap_or(false),
             window: args.window.map_or(DEFAULT_WINDOW, |window| window.0),
             max_detached: args.max_detached.unwrap_or(MAX_DETACHED),
@@ -90,9 +90,9 @@ mod tests {
             (&[][..], None, 120),
             (&[], own, 15),
             (&[], none, 0),
-            (&["--grace=1m"], None, 60),
-            (&["--grace=0"], own, 15),
-            (&["--grace=0"], None, 0),
+            (&["--resume-grace=1m"], None, 60),
+            (&["--resume-grace=0"], own, 15),
+            (&["--resume-grace=0"], None, 0),
         ] {
             assert_eq!(of(flags).grace(of_destination), Duration::from_secs(seconds), "{flags:?}");
         }

@@ -111,7 +111,7 @@ impl Report for Told {
             ("max_detached", json!(keeping.max_detached)),
             ("max_detached_bytes", json!(keeping.max_detached_bytes)),
             ("buffer_limit", json!(keeping.buffer_limit)),
-            ("grace", json!(keeping.grace(None).as_secs())),
+            ("resume_grace", json!(keeping.grace(None).as_secs())),
         ];
         fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }

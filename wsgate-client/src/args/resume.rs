@@ -15,7 +15,7 @@ pub struct ResumeArgs {
     /// Give a tunnel up that could not be resumed for so long, if the gateway does not earlier; 0: as
     /// --no-resume [default: as long as the gateway keeps it]
     #[arg(long, value_name = "TIME")]
-    pub grace: Option<GoDuration>,
+    pub resume_grace: Option<GoDuration>,
 
     /// How much of a tunnel may be on its way, from 64KiB to 16MiB, each direction; the smaller of ours and
     /// the gateway's counts. 1MiB carries about 70 Mbit/s over 120 ms

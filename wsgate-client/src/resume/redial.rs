@@ -110,11 +110,11 @@ impl<'w> Redial<'w> {
         matches!(self.stage, Stage::Idle)
     }
 
-    /// A WebSocket is lost: the next one is wanted. What is under way may be just that. Without a pause, unless
-    /// it was lost soon after it was had.
-    pub(super) fn lost(&mut self, settled: bool) {
+    /// A WebSocket of such an age is lost: the next one is wanted. What is under way may be just that. Without a
+    /// pause, unless it was lost sooner than an attempt would be repeated.
+    pub(super) fn lost(&mut self, age: Duration) {
         self.failed_hand_overs = 0;
-        if settled {
+        if age >= FIRST_PAUSE {
             self.tries = 0;
         }
         if !self.is_under_way() {

@@ -16,7 +16,7 @@ use super::{Event, LAST_WORDS, Resuming};
 use crate::attempt::AttemptError;
 use crate::upgrade::Granted;
 
-/// A WebSocket that lived for so long was not lost because of what had cut the one before.
+/// Whoever took over from a WebSocket that lived for so long is not who took over from the one before.
 const SETTLED: Duration = Duration::from_secs(10);
 /// After a sleep the gateway has so long to answer a ping.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -109,7 +109,7 @@ impl<'w, L: Leg> Resuming<'w, L> {
                 redial.renew();
                 redial.at_once();
             }),
-            _ => self.redial(|redial| redial.lost(age >= SETTLED)),
+            _ => self.redial(|redial| redial.lost(age)),
         }
     }
 

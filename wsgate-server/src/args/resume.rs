@@ -12,9 +12,9 @@ pub struct ResumeArgs {
     /// Keep a tunnel whose WebSocket is gone for so long, so that its client may resume it; 0: end it at
     /// once. What it locks at its destination stays locked as long [default: 120s]
     #[arg(long, value_name = "TIME")]
-    pub grace: Option<GoDuration>,
+    pub resume_grace: Option<GoDuration>,
 
-    /// End a tunnel together with its WebSocket, as with --grace 0
+    /// End a tunnel together with its WebSocket, as with --resume-grace 0
     #[arg(long)]
     pub no_resume: Option<bool>,
 
@@ -50,7 +50,7 @@ impl ResumeArgs {
     /// What the command line does not say, as the file says it.
     pub fn or(self, file: &File) -> Self {
         Self {
-            grace: self.grace.or(file.grace),
+            resume_grace: self.resume_grace.or(file.resume_grace),
             no_resume: self.no_resume.or(file.no_resume),
             window: self.window.or(file.window),
             max_detached: self.max_detached.or(file.max_detached),
@@ -73,12 +73,12 @@ mod tests {
 
     #[test]
     fn a_flag_wins_over_the_file_and_the_file_over_nothing() {
-        let text = "grace = '15s'\nno_resume = true\nwindow = '64KiB'\nmax_detached = 7\nmax_detached_bytes = '1MiB'\n\
+        let text = "resume_grace = '15s'\nno_resume = true\nwindow = '64KiB'\nmax_detached = 7\nmax_detached_bytes = '1MiB'\n\
                     buffer_limit = '2MiB'\nwebsocket_lifetime = '1h'\nreauth_interval = '2h'";
         let file = File::parse(text, Path::new("/etc/wsgate.toml")).unwrap();
         let args = |flags: &[&str]| All::parse_from([&["wsgate-server"][..], flags].concat()).resume;
         let flags = [
-            "--grace=15s",
+            "--resume-grace=15s",
             "--no-resume=true",
             "--window=64KiB",
             "--max-detached=7",
@@ -88,9 +88,9 @@ mod tests {
             "--reauth-interval=2h",
         ];
         assert_eq!(args(&[]).or(&file), args(&flags));
-        let others = args(&["--grace=1s", "--no-resume=false", "--window=1MiB", "--max-detached=1"]);
+        let others = args(&["--resume-grace=1s", "--no-resume=false", "--window=1MiB", "--max-detached=1"]);
         let merged = others.clone().or(&file);
-        assert_eq!((merged.grace, merged.no_resume), (others.grace, Some(false)));
+        assert_eq!((merged.resume_grace, merged.no_resume), (others.resume_grace, Some(false)));
         assert_eq!((merged.window, merged.max_detached), (Some(Window(1 << 20)), Some(1)));
         assert_eq!(merged.buffer_limit, Some(ByteSize(2 << 20)));
         assert_eq!(others.clone().or(&File::default()), others);

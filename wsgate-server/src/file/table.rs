@@ -31,7 +31,7 @@ pub struct Destination {
     /// Tunnels of one user to it at once; `None`: no bound of its own.
     #[serde(default, deserialize_with = "text::connections")]
     pub max_connections_per_user: Option<usize>,
-    /// How long a tunnel to it is kept without a WebSocket, 0: not at all; `None`: `--grace`.
+    /// How long a tunnel to it is kept without a WebSocket, 0: not at all; `None`: `--resume-grace`.
     #[serde(default, deserialize_with = "text::some")]
     pub grace: Option<GoDuration>,
     /// The service is told in a PROXY header who is connecting; `None`: it is not.

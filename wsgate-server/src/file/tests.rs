@@ -23,7 +23,7 @@ write_timeout = "1m30s"
 shutdown_timeout = "1h"
 idle_timeout = "2h"
 max_lifetime = "24h"
-grace = "15m"
+resume_grace = "15m"
 no_resume = false
 window = "2MiB"
 max_detached = 50
@@ -94,7 +94,7 @@ fn what_the_flags_say_is_read() {
         shutdown_timeout: duration("1h"),
         idle_timeout: duration("2h"),
         max_lifetime: duration("24h"),
-        grace: duration("15m"),
+        resume_grace: duration("15m"),
         no_resume: Some(false),
         window: Some(Window(2 << 20)),
         max_detached: Some(50),

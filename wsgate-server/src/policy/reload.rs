@@ -110,7 +110,7 @@ fn changed(started: &File, now: &File) -> Vec<&'static str> {
         ("shutdown_timeout", a.shutdown_timeout != b.shutdown_timeout),
         ("idle_timeout", a.idle_timeout != b.idle_timeout),
         ("max_lifetime", a.max_lifetime != b.max_lifetime),
-        ("grace", a.grace != b.grace),
+        ("resume_grace", a.resume_grace != b.resume_grace),
         ("no_resume", a.no_resume != b.no_resume),
         ("window", a.window != b.window),
         ("max_detached", a.max_detached != b.max_detached),

@@ -82,12 +82,12 @@ async fn what_is_on_its_way_in_both_directions_survives_cuts() {
 
 #[tokio::test]
 async fn what_is_agreed_on_is_the_lesser_of_both() {
-    let lifetime = ["--window", "128KiB", "--grace", "15s", "--websocket-lifetime", "1h"];
+    let lifetime = ["--window", "128KiB", "--resume-grace", "15s", "--websocket-lifetime", "1h"];
     for (flags, asked, answered) in [
         (&[][..], NEW, "2; window=1048576; session=S; instance=I; grace=120"),
         (&lifetime, NEW, "2; window=131072; session=S; instance=I; grace=15; lifetime=3600"),
         (&lifetime, "Wsgate-Tunnel: 2; window=65536; resume=no\r\n", "2; window=65536; resume=no"),
-        (&["--grace", "0"], NEW, "2; window=1048576; resume=no"),
+        (&["--resume-grace", "0"], NEW, "2; window=1048576; resume=no"),
         (&["--no-resume"], NEW, "2; window=1048576; resume=no"),
         (&[], "Wsgate-Tunnel: 3; window=1\r\n", ""),
         (&[], "", ""),

@@ -23,7 +23,7 @@ pub(super) fn reset(stream: TcpStream) {
 
 #[tokio::test]
 async fn nobody_comes_back_and_the_destination_is_reset() {
-    let world = World::start(&["--grace", "300ms"]).await;
+    let world = World::start(&["--resume-grace", "300ms"]).await;
     let (mut client, mut far) = world.open().await;
     client.exchange(&mut far, b"hello").await;
     client.cut();

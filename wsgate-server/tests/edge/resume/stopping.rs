@@ -26,7 +26,7 @@ async fn a_session_is_resumed_while_others_are_sent_away() {
 
 #[tokio::test]
 async fn the_process_waits_for_sessions_that_wait() {
-    let world = World::start(&["--grace", "1s"]).await;
+    let world = World::start(&["--resume-grace", "1s"]).await;
     let (mut client, mut far) = world.open().await;
     client.exchange(&mut far, b"hello").await;
     client.cut();
