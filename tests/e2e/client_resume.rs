@@ -1,7 +1,7 @@
 //! The client's flags for tunnels that outlive their WebSockets, one test a row.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use e2e::programs::Client;
@@ -40,14 +40,13 @@ fn window_is_what_the_client_offers() {
     assert_eq!(offered(&["--window", "64KiB"]), "2; window=65536; resume=yes");
 }
 
-#[test]
-fn resume_grace_is_how_long_the_client_tries_at_most() {
+/// A client with these flags, its application, and the WebSocket of a gateway that has agreed to all.
+fn granted(flags: &[&str]) -> (Client, TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/proxy/db", listener.local_addr().unwrap());
-    let client = Client::start(&url, &["--resume-grace", "2s"]);
+    let client = Client::start(&url, flags);
     let application = client.connect();
     let (mut stream, _) = listener.accept().unwrap();
-    drop(listener);
     let head = head_of(&stream);
     let key = head.lines().find_map(|line| line.strip_prefix("sec-websocket-key: ")).unwrap();
     let accept = derive_accept_key(key.as_bytes());
@@ -55,9 +54,35 @@ fn resume_grace_is_how_long_the_client_tries_at_most() {
         stream,
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Accept: {accept}\r\n\
-         Wsgate-Tunnel: 2; window=65536; session=AAECAwQFBgcICQoLDA0ODw; instance=00c0ffee; grace=120\r\n\r\n"
+         Wsgate-Tunnel: 2; window=1048576; session=AAECAwQFBgcICQoLDA0ODw; instance=00c0ffee; grace=120\r\n\r\n"
     )
     .unwrap();
+    (client, application, stream)
+}
+
+#[test]
+fn buffer_limit_is_what_is_held_to_be_sent_again() {
+    for (flags, bytes) in [(&[][..], 1 << 20..1 << 21), (&["--buffer-limit", "64KiB"], 1 << 16..1 << 17)] {
+        let (_client, application, mut stream) = granted(flags);
+        application.set_nonblocking(true).unwrap();
+        // ACK: nothing delivered, a MiB may be sent; none after it.
+        stream.write_all(b"\x82\x0d\x02\0\0\0\0\0\0\0\0\x00\x10\x00\x00").unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+        let (mut came, mut quiet, mut into) = (0, 0, vec![0; 1 << 16]);
+        while quiet < 20 {
+            let _ = (&application).write(&[7; 1 << 16]);
+            match stream.read(&mut into) {
+                Ok(count) => (came, quiet) = (came + count, 0),
+                Err(_) => quiet += 1,
+            }
+        }
+        assert!(bytes.contains(&came), "{came} with {flags:?}");
+    }
+}
+
+#[test]
+fn resume_grace_is_how_long_the_client_tries_at_most() {
+    let (_client, application, stream) = granted(&["--resume-grace", "2s"]);
     let cut = Instant::now();
     drop(stream);
     application.set_read_timeout(Some(Duration::from_secs(20))).unwrap();

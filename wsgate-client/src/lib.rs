@@ -56,7 +56,6 @@ mod token_command;
 mod token_file;
 mod upgrade;
 mod wakes;
-mod window;
 
 pub use args::{Args, Command, ResumeArgs};
 pub use check::check;
@@ -65,4 +64,3 @@ pub use forward::Forwards;
 pub use metrics::{Metrics, PROGRAM};
 pub use offer::Offer;
 pub use run::run;
-pub use window::{BadWindow, Window};

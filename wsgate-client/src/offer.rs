@@ -5,12 +5,10 @@ use std::time::Duration;
 
 use tunnel::dialect2::Budget;
 use tunnel::header::Request;
+use tunnel::size::quarter_of_memory;
 
 use crate::args::ResumeArgs;
 use crate::upgrade::Wanted;
-
-/// All tunnels together hold no more in memory, however much there is, in bytes.
-const MOST_BUFFERS: u64 = 1 << 30;
 
 /// What is offered of dialect 2.
 #[derive(Debug)]
@@ -29,20 +27,14 @@ impl Offer {
     pub(crate) fn from_args(args: &ResumeArgs) -> Self {
         let grace = args.resume_grace.map_or(Duration::MAX, |grace| grace.0);
         let resume = !args.no_resume && !grace.is_zero();
-        Self { window: args.window.0, resume, grace, budget: Budget::new(quarter_of_memory()) }
+        let buffers = args.buffer_limit.map_or_else(quarter_of_memory, |size| size.0);
+        Self { window: args.window.0, resume, grace, budget: Budget::new(buffers) }
     }
 
     /// What a new tunnel asks for.
     pub(crate) fn wanted(&self) -> Wanted {
         Wanted { tunnel: Request::New { window: self.window, resume: self.resume }, cookies: None }
     }
-}
-
-/// Of the machine's (sysinfo(2)), in bytes.
-fn quarter_of_memory() -> usize {
-    let machine = rustix::system::sysinfo();
-    let all = machine.totalram.saturating_mul(u64::from(machine.mem_unit));
-    usize::try_from((all / 4).min(MOST_BUFFERS)).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -67,10 +59,5 @@ mod tests {
             assert_eq!(header.resume, Some(resume));
             assert_eq!(header.window, Some(if flags.len() == 3 { 65_536 } else { 1 << 20 }));
         }
-    }
-
-    #[test]
-    fn memory_is_bounded() {
-        assert!((1 << 20..=1 << 30).contains(&quarter_of_memory()));
     }
 }

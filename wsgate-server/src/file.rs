@@ -36,8 +36,8 @@ use daemon::GoDuration;
 use daemon::listen::ListenAddr;
 use ipnet::IpNet;
 use serde::Deserialize;
+use tunnel::size::{ByteSize, Window};
 
-use crate::byte_size::{ByteSize, Window};
 use crate::rules::{Bare, Pairing, Rules};
 use place::Wrong;
 pub use table::{Destination, Jwks, Key, Together, User};

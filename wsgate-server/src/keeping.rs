@@ -1,9 +1,9 @@
 //! How long, and how much, is kept of tunnels for clients that will resume them.
 
-use std::fs;
 use std::time::Duration;
 
 use tunnel::header::DEFAULT_WINDOW;
+use tunnel::size::{ByteSize, quarter_of_memory};
 
 use crate::ResumeArgs;
 use crate::config::bound;
@@ -11,8 +11,6 @@ use crate::config::bound;
 const GRACE: Duration = Duration::from_secs(120);
 const MAX_DETACHED: usize = 1000;
 const MAX_DETACHED_BYTES: usize = 256 << 20;
-/// The default of `--buffer-limit` is never more, however much memory there is.
-const MOST_BUFFERS: usize = 1 << 30;
 
 /// How tunnels of dialect 2 are kept.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,7 +36,7 @@ pub struct Keeping {
 
 impl Keeping {
     pub(crate) fn from_args(args: &ResumeArgs) -> Self {
-        let size = |given: Option<crate::ByteSize>, default| given.map_or(default, |size| size.0);
+        let size = |given: Option<ByteSize>, default| given.map_or(default, |size| size.0);
         Self {
             grace: args.resume_grace.map_or(GRACE, |grace| grace.0),
             never: args.no_resume.unwrap_or(false),
@@ -56,20 +54,6 @@ impl Keeping {
     pub(crate) fn grace(&self, own: Option<Duration>) -> Duration {
         if self.never { Duration::ZERO } else { own.unwrap_or(self.grace) }
     }
-}
-
-/// A quarter of what this process may have, at most 1 GiB: of the machine's memory, or of the control group's.
-fn quarter_of_memory() -> usize {
-    let machine = fs::read_to_string("/proc/meminfo").ok();
-    let group = fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
-    let known = [machine.as_deref().and_then(mem_total), group.and_then(|text| text.trim().parse().ok())];
-    known.into_iter().flatten().min().map_or(MOST_BUFFERS, |bytes: usize| (bytes / 4).min(MOST_BUFFERS))
-}
-
-/// `MemTotal:       16384 kB` of /proc/meminfo (proc(5)), in bytes.
-fn mem_total(text: &str) -> Option<usize> {
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()?.checked_mul(1024)
 }
 
 #[cfg(test)]
@@ -98,12 +82,5 @@ mod tests {
         }
         let never = Keeping { never: true, ..of(&[]) };
         assert_eq!((never.grace(None), never.grace(own)), (Duration::ZERO, Duration::ZERO));
-    }
-
-    #[test]
-    fn memory_is_read_and_bounded() {
-        assert_eq!(mem_total("MemTotal:       16384 kB\nMemFree: 1 kB\n"), Some(16 << 20));
-        assert_eq!((mem_total(""), mem_total("MemTotal: many")), (None, None));
-        assert!((1 << 20..=MOST_BUFFERS).contains(&of(&[]).buffer_limit));
     }
 }

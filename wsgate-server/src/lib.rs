@@ -28,7 +28,6 @@ mod args;
 mod arrival;
 mod audit;
 mod backend;
-mod byte_size;
 mod config;
 mod connection;
 mod destinations;
@@ -56,7 +55,6 @@ mod upgrade;
 
 pub use args::{Args, Command, EdgeArgs, ResumeArgs};
 pub use audit::Audit;
-pub use byte_size::{BadSize, ByteSize, Window};
 pub use config::Config;
 pub use dev::Dev;
 pub use edge::Edge;

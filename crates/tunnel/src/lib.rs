@@ -11,7 +11,7 @@
 //! ends share), `frame` (headers), `mask`, [`Decoder`] (frames in, payload out, nothing assembled),
 //! [`close`] (codes), [`carry`](carry()) (dialect 1: bare binary messages, what the original programs
 //! speak); [`header`] and [`session_id`] (how dialect 2 is agreed on), [`dialect2`] (half-close, flow
-//! control, resume).
+//! control, resume); [`size`] (amounts of memory in flags).
 
 mod carry;
 pub mod close;
@@ -24,6 +24,7 @@ pub mod header;
 mod legs;
 mod mask;
 pub mod session_id;
+pub mod size;
 
 pub use carry::{Limits, RoundTrip, Settings, Tap, Wire, carry};
 pub use decode::{Decoded, Decoder, End, Violation};

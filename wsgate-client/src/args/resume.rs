@@ -2,8 +2,7 @@
 
 use clap::Args;
 use daemon::GoDuration;
-
-use crate::window::Window;
+use tunnel::size::{ByteSize, Window};
 
 /// What is offered to a gateway that speaks dialect 2; any other one is not asked.
 #[derive(Args, Clone, Copy, Debug)]
@@ -21,4 +20,9 @@ pub struct ResumeArgs {
     /// the gateway's counts. 1MiB carries about 70 Mbit/s over 120 ms
     #[arg(long, value_name = "SIZE", default_value = "1MiB")]
     pub window: Window,
+
+    /// What all tunnels may hold in memory to send it again; beyond it they get slower and none grows
+    /// [default: a quarter of the memory, at most 1GiB]
+    #[arg(long, value_name = "SIZE")]
+    pub buffer_limit: Option<ByteSize>,
 }

@@ -2,8 +2,8 @@
 
 use clap::Args;
 use daemon::GoDuration;
+use tunnel::size::{ByteSize, Window};
 
-use crate::byte_size::{ByteSize, Window};
 use crate::file::File;
 
 /// What is kept of a tunnel whose WebSocket is gone, for how long, and how much of all of them.

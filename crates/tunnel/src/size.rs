@@ -1,9 +1,13 @@
-//! Amounts of memory, as flags and files write them.
+//! Amounts of memory: as flags and files write them, and how much there is.
 
 use std::fmt;
+use std::fs;
 use std::str::FromStr;
 
-use tunnel::header::{MAX_WINDOW, MIN_WINDOW};
+use crate::header::{MAX_WINDOW, MIN_WINDOW};
+
+/// However much memory there is, tunnels hold no more unless they are told to, in bytes.
+const MOST: usize = 1 << 30;
 
 const UNITS: [(&str, usize); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("", 1)];
 
@@ -59,6 +63,21 @@ impl fmt::Display for ByteSize {
     }
 }
 
+/// A quarter of what this process may have, at most 1 GiB, in bytes: of the machine's memory (proc(5)), or of the
+/// control group's (cgroups(7)). What cannot be read is not a limit.
+pub fn quarter_of_memory() -> usize {
+    let machine = fs::read_to_string("/proc/meminfo").ok();
+    let group = fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
+    let known = [machine.as_deref().and_then(mem_total), group.and_then(|text| text.trim().parse().ok())];
+    known.into_iter().flatten().min().map_or(MOST, |bytes: usize| (bytes / 4).min(MOST))
+}
+
+/// `MemTotal:       16384 kB` of /proc/meminfo, in bytes.
+fn mem_total(text: &str) -> Option<usize> {
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()?.checked_mul(1024)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +98,13 @@ mod tests {
         for bad in ["", "MiB", "-1", "+1", "1M", "1 MiB", "1.5MiB", "99999999999GiB"] {
             assert_eq!(bad.parse::<ByteSize>(), Err(BadSize::Form(bad.to_owned())), "{bad}");
         }
+    }
+
+    #[test]
+    fn memory_is_read_and_bounded() {
+        assert_eq!(mem_total("MemTotal:       16384 kB\nMemFree: 1 kB\n"), Some(16 << 20));
+        assert_eq!((mem_total(""), mem_total("MemTotal: many")), (None, None));
+        assert!((1 << 20..=MOST).contains(&quarter_of_memory()));
     }
 
     #[test]
