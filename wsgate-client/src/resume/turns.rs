@@ -266,8 +266,8 @@ impl<'w, L: Leg> Resuming<'w, L> {
     fn time_has_come(&mut self) -> ControlFlow<()> {
         let now = Instant::now();
         if self.gives_up().is_some_and(|at| now >= at) {
-            if self.is_telling {
-                return ControlFlow::Break(());
+            if self.carrier.session().over().is_some() {
+                return ControlFlow::Break(()); // the gateway could not be told, and has its own grace
             }
             tracing::warn!(
                 tries = self.redial.as_ref().map(super::Redial::tries),

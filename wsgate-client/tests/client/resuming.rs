@@ -222,6 +222,22 @@ async fn pauses_double_up_to_ten_seconds_until_the_grace_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_application_that_resets_meanwhile_is_tried_to_be_told_until_the_grace_is_over() {
+    let manner =
+        Manner { grace: Duration::from_secs(20), ..Manner::answering(vec![foreign("502 Bad Gateway"); 99]) };
+    let (client, mut owner, local) = open(manner, &[]).await;
+    owner.order(Order::Cut);
+    owner.resume().await;
+    local.set_zero_linger().unwrap();
+    drop(local);
+    let begun = Instant::now();
+    let line = line(&client, "tunnel closed").await;
+    assert!((10..25).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    assert!(line.contains("by=local") || line.contains("reset"), "{line}");
+    assert!(!client.logs.text().contains("tunnel not resumed in time"), "nobody waits for it");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_gateway_refuses_is_final() {
     let ours = "Wsgate-Tunnel: 2; instance=00c0ffee\r\n";
     for answer in [
