@@ -8,6 +8,7 @@ mod dialling;
 mod record;
 mod resume;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, Parts};
 use hyper_util::rt::TokioIo;
 use percent_encoding::percent_decode_str;
+use tokio::time::timeout;
 use tunnel::session_id::SessionId;
 use tunnel::{Role, Settings, Wire};
 
@@ -39,6 +41,11 @@ pub(crate) use dialect2::Return;
 
 /// The last control frames of a tunnel get so long when `--write-timeout` is off.
 const CONTROL_TIMEOUT: Duration = Duration::from_secs(10);
+/// A 101 is written by then, or its WebSocket never comes.
+const UPGRADE: Duration = Duration::from_secs(10);
+
+/// A WebSocket that is on its way.
+type Upgraded = Pin<Box<dyn Future<Output = Result<Wire<Stream>>> + Send>>;
 
 /// Answers a request for `/proxy/{name}`: with 101, after which the tunnel is on its way, or a refusal.
 pub(crate) async fn open(
@@ -69,7 +76,7 @@ pub(crate) async fn open(
         return upgrade::switching(&opening.key, None);
     };
     let header = agreement.header(gate, id);
-    dialect2::begin(gate, about, agreement, id.hash(), (socket, opening.slot), on_upgrade);
+    dialect2::begin(gate, about, agreement, id.hash(), (socket, opening.slot), upgraded(on_upgrade));
     upgrade::switching(&opening.key, Some(&header))
 }
 
@@ -184,8 +191,15 @@ fn settings(gate: &Gate, about: &About, meter: relay::Meter) -> Settings {
     }
 }
 
+/// The bare connection, once the 101 is written; which is soon.
+fn upgraded(on_upgrade: OnUpgrade) -> Upgraded {
+    Box::pin(async move {
+        timeout(UPGRADE, to_wire(on_upgrade)).await.context("the 101 was not written in time")?
+    })
+}
+
 /// The bare connection, once the 101 is written.
-async fn upgraded(on_upgrade: OnUpgrade) -> Result<Wire<Stream>> {
+async fn to_wire(on_upgrade: OnUpgrade) -> Result<Wire<Stream>> {
     let upgraded = on_upgrade.await.context("the 101 was not written")?;
     let Ok(Parts { io, read_buf, .. }) = upgraded.downcast::<TokioIo<Guarded>>() else {
         return Err(anyhow!("the upgraded connection is not the accepted one"));

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use hyper::upgrade::OnUpgrade;
 use relay::Socket;
 
-use super::{About, Open, Slot, settings, upgraded};
+use super::{About, Open, Slot, settings, to_wire};
 use crate::run::Gate;
 
 pub(super) async fn carry(gate: Arc<Gate>, about: About, on_upgrade: OnUpgrade, socket: Socket, slot: Slot) {
-    let wire = match upgraded(on_upgrade).await {
+    let wire = match to_wire(on_upgrade).await {
         Ok(wire) => wire,
         Err(error) => {
             tracing::debug!(seq = about.seq, error = %format!("{error:#}"), "no upgrade");

@@ -9,30 +9,24 @@
 
 mod ways;
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use hyper::upgrade::OnUpgrade;
 use relay::{Meter, Socket};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout};
-use tunnel::Wire;
+use tokio::time::Instant;
 use tunnel::dialect2::{Carrier, Link, NoResume, Over, ResetCode, Session, WebSocket};
 use tunnel::session_id::SessionHash;
 
 use super::admission::{Agreement, Slot};
-use super::{About, Entered, Open, settings, upgraded};
+use super::{About, Entered, Open, Upgraded, settings};
 use crate::held::{End, Entry, New};
 use crate::run::Gate;
 use crate::stream::Stream;
 
 /// As many clients wait at once to be led back to a session; it answers without delay.
 const RETURNS: usize = 4;
-/// A 101 is written by then, or its WebSocket never comes.
-const UPGRADE: Duration = Duration::from_secs(10);
 
 /// A client that comes back.
 pub(crate) struct Return {
@@ -40,7 +34,7 @@ pub(crate) struct Return {
     pub(super) about: Arc<About>,
     pub(super) received: u64,
     pub(super) attempt: u32,
-    pub(super) on_upgrade: OnUpgrade,
+    pub(super) upgraded: Upgraded,
     /// Takes what the 101 reports, or why there is none.
     pub(super) answer: oneshot::Sender<Result<u64, NoResume>>,
 }
@@ -60,16 +54,7 @@ struct Upgrading {
     link: Link,
     /// Who comes back; `None`: who opens the session.
     back: Option<Arc<About>>,
-    upgraded: Pin<Box<dyn Future<Output = Result<Wire<Stream>>> + Send>>,
-}
-
-impl Upgrading {
-    fn new(link: Link, back: Option<Arc<About>>, on_upgrade: OnUpgrade) -> Box<Self> {
-        let upgraded = Box::pin(async move {
-            timeout(UPGRADE, upgraded(on_upgrade)).await.context("the 101 was not written in time")?
-        });
-        Box::new(Self { link, back, upgraded })
-    }
+    upgraded: Upgraded,
 }
 
 struct Running {
@@ -87,14 +72,14 @@ struct Running {
     end: Option<End>,
 }
 
-/// Begins a session whose first WebSocket is `on_upgrade`'s.
+/// Begins a session whose first WebSocket comes from `upgraded`.
 pub(super) fn begin(
     gate: &Arc<Gate>,
     about: About,
     agreement: Agreement,
     hash: SessionHash,
     (socket, slot): (Socket, Slot),
-    on_upgrade: OnUpgrade,
+    upgraded: Upgraded,
 ) {
     let Agreement { owner, terms, grace } = agreement;
     let (session, link) = Session::new(terms, &gate.budget, Instant::now());
@@ -114,7 +99,7 @@ pub(super) fn begin(
         entered: None,
         end: None,
     };
-    tokio::spawn(running.run(slot, Upgrading::new(link, None, on_upgrade)));
+    tokio::spawn(running.run(slot, Box::new(Upgrading { link, back: None, upgraded })));
 }
 
 impl Running {
@@ -149,7 +134,7 @@ impl Running {
 
     /// Takes the session over for a client that comes back, if that is possible.
     fn take_over(&mut self, back: Return) -> Option<Box<Upgrading>> {
-        let Return { about, received, attempt, on_upgrade, answer } = back;
+        let Return { about, received, attempt, upgraded, answer } = back;
         if answer.is_closed() {
             return None; // the caller has left; what it had still works, perhaps
         }
@@ -162,7 +147,7 @@ impl Running {
         };
         // Who has left since then is found out by the upgrade.
         let _ = answer.send(answered);
-        link.map(|link| Upgrading::new(link, Some(about), on_upgrade))
+        link.map(|link| Box::new(Upgrading { link, back: Some(about), upgraded }))
     }
 
     /// A WebSocket is open: the first one, or the next.

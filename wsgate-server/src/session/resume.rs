@@ -13,7 +13,7 @@ use tunnel::dialect2::NoResume;
 use tunnel::header::{Header, Request};
 use tunnel::session_id::SessionHash;
 
-use super::{About, Return};
+use super::{About, Return, upgraded};
 use crate::held::{End, NotFound, Owner};
 use crate::refusal::Refusal;
 use crate::run::Gate;
@@ -89,7 +89,7 @@ impl Found {
         let Self { hash, line, received, attempt } = self;
         let about = Arc::new(about);
         let (answer, answered) = oneshot::channel();
-        let back = Return { about: about.clone(), received, attempt, on_upgrade, answer };
+        let back = Return { about: about.clone(), received, attempt, upgraded: upgraded(on_upgrade), answer };
         let asked = line.try_send(back).map_err(|unsent| match unsent {
             mpsc::error::TrySendError::Full(_) => NotFound::TooOften,
             // It has ended since it was found.
