@@ -13,6 +13,7 @@ use crate::Args;
 use crate::dev::Kit;
 use crate::dump::Dump;
 use crate::edge::Edge;
+use crate::handover::Directory;
 use crate::identity::Identity;
 use crate::keeping::Keeping;
 use crate::policy::{Policy, Reload};
@@ -52,6 +53,8 @@ pub struct Config {
     pub edge: Edge,
     /// What is kept of a tunnel whose WebSocket is gone.
     pub keeping: Keeping,
+    /// Where the other processes are that may have a session; taken by [`crate::run`].
+    pub handover: Option<Directory>,
 }
 
 impl Config {
@@ -72,6 +75,7 @@ impl Config {
         if args.enable_compression.or(file.enable_compression).unwrap_or(false) {
             tracing::warn!("--enable-compression has no effect: permessage-deflate is declined");
         }
+        let resume = args.resume.or(&file);
         let config = Self {
             listen: listen(args.listen.as_ref().or(file.listen.as_ref()))?,
             status_listen: args.status.status_listen.or(file.status_listen.clone()),
@@ -85,7 +89,8 @@ impl Config {
             kept_connections: usize::try_from(descriptors / 4).unwrap_or(usize::MAX).max(16),
             dump: Dump::from_flag(args.dump_tcp.or(file.dump_tcp).unwrap_or(0)),
             edge: Edge::from_args(args.edge.or(&file))?,
-            keeping: Keeping::from_args(&args.resume.or(&file)),
+            keeping: Keeping::from_args(&resume),
+            handover: Directory::choose(resume.handover_dir, |name| std::env::var_os(name))?,
         };
         Ok((config, kit))
     }

@@ -111,6 +111,8 @@ pub struct File {
     /// `--reauth-interval`; 0 is none.
     #[serde(deserialize_with = "text::some")]
     pub reauth_interval: Option<GoDuration>,
+    /// `--handover-dir`.
+    pub handover_dir: Option<PathBuf>,
     /// `--max-connections`, from 1 to 1,000,000.
     #[serde(deserialize_with = "text::connections")]
     pub max_connections: Option<usize>,
@@ -194,8 +196,14 @@ impl File {
             Some(Jwks::File(path)) => Some(path),
             _ => None,
         };
-        let single =
-            [&mut self.map, &mut self.tls_cert, &mut self.tls_key, &mut self.client_ca, &mut self.audit_log];
+        let single = [
+            &mut self.map,
+            &mut self.tls_cert,
+            &mut self.tls_key,
+            &mut self.client_ca,
+            &mut self.audit_log,
+            &mut self.handover_dir,
+        ];
         let keys = self.keys.iter_mut().map(|key| &mut key.file);
         sockets.chain(jwks).chain(single.into_iter().flatten()).chain(&mut self.public_key).chain(keys)
     }

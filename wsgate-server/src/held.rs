@@ -18,8 +18,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tunnel::dialect2::NoResume;
 use tunnel::session_id::SessionHash;
 
 use detached::Detached;
@@ -45,8 +47,9 @@ struct Row<L> {
     pace: Pace,
 }
 
-/// Why a session cannot be asked to go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a session does not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum NotFound {
     /// It is not here, and has not been for as long as that is remembered.
     Unknown,
@@ -56,6 +59,19 @@ pub(crate) enum NotFound {
     Foreign,
     /// It was asked too often.
     TooOften,
+    /// A later attempt was accepted.
+    Stale,
+}
+
+impl From<NoResume> for NotFound {
+    fn from(why: NoResume) -> Self {
+        match why {
+            NoResume::Stale => Self::Stale,
+            NoResume::Gone => Self::Over(End::Gone),
+            NoResume::Finished => Self::Over(End::Finished),
+            NoResume::Reset => Self::Over(End::Reset),
+        }
+    }
 }
 
 /// What a session is entered with.

@@ -51,6 +51,11 @@ pub(crate) struct Caller {
     pub(crate) key: String,
 }
 
+impl Caller {
+    /// What `method` may be.
+    pub(crate) const METHODS: [&str; 4] = ["jwt", "iap", "iap+jwt", "anonymous"];
+}
+
 /// A caller who may connect, and what has been proven of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Known {

@@ -16,7 +16,8 @@
 //! ```
 //!
 //! A tunnel of dialect 2 outlives its WebSocket: its task waits for the client, and `held` leads the one to the
-//! other. A resume is asked all of the above too, but for limits and dial.
+//! other. A resume is asked all of the above too, but for limits and dial. If its session is in another process of
+//! this host, which was upgraded, `handover` leads the one to the other.
 //!
 //! Whatever stops a request on the way is a `refusal`: an HTTP answer with a status, a word and a short
 //! text. Nothing is dialled before the caller is allowed. What decides is one snapshot of the policy, from
@@ -36,6 +37,7 @@ mod dump;
 mod edge;
 pub mod file;
 mod guarded;
+mod handover;
 mod held;
 mod identity;
 mod keeping;

@@ -28,6 +28,7 @@ pub struct Metrics {
     pub(crate) refused: Family<Counter>,
     pub(crate) resumed: Counter,
     pub(crate) expired: Counter,
+    pub(crate) handed_over: Counter,
     pub(crate) misrouted: Counter,
     pub(crate) left: Counter,
     pub(crate) closed: Family<Counter>,
@@ -68,6 +69,7 @@ impl Metrics {
             refused: to.counters("sessions_refused", "Requests refused", "reason", &Refusal::WORDS),
             resumed: to.counter("sessions_resumed", "Clients that came back to their tunnel"),
             expired: to.counter("sessions_expired", "Tunnels that ended since nobody came back in time"),
+            handed_over: to.counter("resumes_handed_over", "Resumes led to the process that has the tunnel"),
             misrouted: to.counter("resumes_misrouted", "Resumes of tunnels that are not known here"),
             left: to.counter("sessions_left", "Callers that left before their tunnel was open"),
             closed: to.counters("sessions_closed", "Tunnels that ended", "why", &Why::WORDS),
@@ -96,8 +98,9 @@ impl Metrics {
         let opened = Line::rate("opened", "opened", &self.opened).by_default();
         let refused = Line::rate("refused", "refused", &self.refused).by_default();
         let resumed = Line::rate("resumed", "resumed", &self.resumed).by_default();
+        let handed_over = Line::rate("handed_over", "led to another process", &self.handed_over);
         let left = Line::rate("left", "callers that left", &self.left);
-        to.graph("rate", "Tunnels a second", Unit::Float, [opened, refused, resumed, left]);
+        to.graph("rate", "Tunnels a second", Unit::Float, [opened, refused, resumed, handed_over, left]);
         let up = Line::rate("up", "to destinations", &self.up).by_default();
         let down = Line::rate("down", "to callers", &self.down).by_default();
         to.graph("bytes", "Throughput", Unit::BytesPerSecond, [up, down]);
@@ -160,6 +163,7 @@ mod tests {
             "wsgate_server_sessions_closed_total{why=\"lifetime\"} 0",
             "wsgate_server_sessions_refused_total{reason=\"stale\"} 0",
             "wsgate_server_sessions_resumed_total 0",
+            "wsgate_server_resumes_handed_over_total 0",
             "wsgate_server_sessions_detached 0",
             "wsgate_server_up_bytes_total 0",
             "wsgate_server_setup_seconds_count 1",

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use daemon::accept::{self, Accepted, Stream};
+use daemon::listen::Listener;
 use daemon::reload::Counts;
 use daemon::roster::Roster;
 use daemon::sockets::Sockets;
@@ -17,15 +18,18 @@ use tokio_util::task::TaskTracker;
 use tunnel::dialect2::Budget;
 use tunnel::session_id::Instance;
 
+use crate::handover::{Directory, Handover};
 use crate::held::{Caps, Held};
 use crate::limits::Tally;
 use crate::metrics::Metrics;
 use crate::report::{self, Told};
-use crate::session::{Open, Return};
+use crate::session::{self, Open, Return};
 use crate::{Config, connection};
 
 /// What connections get to write their last answer when all tunnels have ended.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
+/// So many questions of other processes are answered at once.
+const ASKED: usize = 256;
 
 /// What every connection shares.
 #[derive(Debug)]
@@ -45,6 +49,8 @@ pub(crate) struct Gate {
     pub(crate) open: Roster<Open>,
     /// The sessions that may be resumed.
     pub(crate) held: Held<mpsc::Sender<Return>>,
+    /// The processes that may have the others.
+    pub(crate) handover: Option<Handover>,
     /// The memory of all sessions.
     pub(crate) budget: Arc<Budget>,
     /// By it clients tell us from our like.
@@ -62,10 +68,12 @@ impl Gate {
         stop: Stop,
         metrics: Metrics,
         reloads: Vec<Arc<Counts>>,
+        handover: Option<Handover>,
     ) -> Self {
         let keeping = &config.keeping;
         Self {
             held: Held::new(Caps { sessions: keeping.max_detached, bytes: keeping.max_detached_bytes }),
+            handover,
             budget: Budget::new(keeping.buffer_limit),
             instance: Instance::random(),
             slots: Arc::new(Semaphore::new(config.max_connections)),
@@ -120,8 +128,11 @@ pub async fn run(mut config: Config, sockets: Sockets, status: Option<StatusList
         tokio::spawn(reload.run(config.policy.clone(), over.clone()));
     }
     let (metrics, registry) = Metrics::declare();
-    let gate = Arc::new(Gate::new(config, &sockets, stop.clone(), metrics, reloads));
+    let (handover, neighbours) = handover(config.handover.take()).await.unzip();
+    let gate = Arc::new(Gate::new(config, &sockets, stop.clone(), metrics, reloads, handover));
     report::read(&gate);
+    // Until the last session has ended: nobody else can lead a client to it.
+    let answering = neighbours.map(|listener| tokio::spawn(answer(gate.clone(), listener, over.clone())));
     if let Some(listener) = status {
         let status = Status::new(Arc::new(registry), Told(gate.clone()), stop.draining.clone());
         let until = if gate.has_own_sockets() { over.clone() } else { stop.draining.clone() };
@@ -164,7 +175,40 @@ pub async fn run(mut config: Config, sockets: Sockets, status: Option<StatusList
     closing.cancel();
     connections.close();
     let _ = tokio::time::timeout(LAST_ANSWERS, connections.wait()).await;
+    over.cancel();
+    if let Some(answering) = answering {
+        let _ = answering.await; // its socket is removed
+    }
     tracing::info!(%how, "stopped");
+}
+
+/// The other processes, and where they ask us. Without that we can serve, but not hand over.
+async fn handover(directory: Option<Directory>) -> Option<(Handover, Listener)> {
+    match Handover::listen(directory?).await {
+        Ok((handover, listener)) => {
+            tracing::info!(address = %listener, "listening for resumes that come to other processes");
+            Some((handover, listener))
+        }
+        Err(error) => {
+            let error = format!("{error:#}");
+            tracing::warn!(error, "no session is handed over after an upgrade (see --handover-dir)");
+            None
+        }
+    }
+}
+
+/// Answers the other processes until `over`.
+async fn answer(gate: Arc<Gate>, listener: Listener, over: CancellationToken) {
+    let asked = Arc::new(Semaphore::new(ASKED));
+    let on = |Accepted { stream, .. }| {
+        let (Stream::Unix(stream), Ok(slot)) = (stream, asked.clone().try_acquire_owned()) else { return };
+        let gate = gate.clone();
+        tokio::spawn(async move {
+            session::answer(&gate, stream).await;
+            drop(slot);
+        });
+    };
+    accept::serve(listener, over, on).await;
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ mod admission;
 mod dialect1;
 mod dialect2;
 mod dialling;
+mod elsewhere;
+mod handed;
 mod record;
 mod resume;
 
@@ -38,6 +40,7 @@ use crate::upgrade;
 
 use admission::{Admitted, Slot};
 pub(crate) use dialect2::Return;
+pub(crate) use handed::answer;
 
 /// The last control frames of a tunnel get so long when `--write-timeout` is off.
 const CONTROL_TIMEOUT: Duration = Duration::from_secs(10);

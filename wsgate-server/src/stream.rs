@@ -16,6 +16,12 @@ pub(crate) enum Stream {
     Tls(Box<TlsStream<Socket>>),
 }
 
+impl From<Socket> for Stream {
+    fn from(socket: Socket) -> Self {
+        Self::Plain(socket)
+    }
+}
+
 impl Leg for Stream {
     fn reset_on_drop(&mut self) {
         match self {

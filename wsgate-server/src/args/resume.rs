@@ -1,5 +1,7 @@
 //! The flags for tunnels that outlive their WebSockets.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use daemon::GoDuration;
 use tunnel::size::{ByteSize, Window};
@@ -44,6 +46,11 @@ pub struct ResumeArgs {
     /// Make a client show its credential again so often, by a resume; 0 or not given: never
     #[arg(long, value_name = "TIME")]
     pub reauth_interval: Option<GoDuration>,
+
+    /// Directory (mode 0700) in which the gateway's processes find each other, so that a client whose tunnel
+    /// has stayed in the old one after an upgrade is led there [default: $RUNTIME_DIRECTORY, if that is 0700]
+    #[arg(long, value_name = "DIR")]
+    pub handover_dir: Option<PathBuf>,
 }
 
 impl ResumeArgs {
@@ -58,6 +65,7 @@ impl ResumeArgs {
             buffer_limit: self.buffer_limit.or(file.buffer_limit),
             websocket_lifetime: self.websocket_lifetime.or(file.websocket_lifetime),
             reauth_interval: self.reauth_interval.or(file.reauth_interval),
+            handover_dir: self.handover_dir.or(file.handover_dir.clone()),
         }
     }
 }
@@ -74,7 +82,7 @@ mod tests {
     #[test]
     fn a_flag_wins_over_the_file_and_the_file_over_nothing() {
         let text = "resume_grace = '15s'\nno_resume = true\nwindow = '64KiB'\nmax_detached = 7\nmax_detached_bytes = '1MiB'\n\
-                    buffer_limit = '2MiB'\nwebsocket_lifetime = '1h'\nreauth_interval = '2h'";
+                    buffer_limit = '2MiB'\nwebsocket_lifetime = '1h'\nreauth_interval = '2h'\nhandover_dir = '/run/wsgate'";
         let file = File::parse(text, Path::new("/etc/wsgate.toml")).unwrap();
         let args = |flags: &[&str]| All::parse_from([&["wsgate-server"][..], flags].concat()).resume;
         let flags = [
@@ -86,6 +94,7 @@ mod tests {
             "--buffer-limit=2MiB",
             "--websocket-lifetime=1h",
             "--reauth-interval=2h",
+            "--handover-dir=/run/wsgate",
         ];
         assert_eq!(args(&[]).or(&file), args(&flags));
         let others = args(&["--resume-grace=1s", "--no-resume=false", "--window=1MiB", "--max-detached=1"]);

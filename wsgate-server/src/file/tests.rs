@@ -31,6 +31,7 @@ max_detached_bytes = "64MiB"
 buffer_limit = "512MiB"
 websocket_lifetime = "1h"
 reauth_interval = "12h"
+handover_dir = "handover"
 max_connections = 2000
 max_connections_per_user = 20
 tls_cert = "tls/cert.pem"
@@ -102,6 +103,7 @@ fn what_the_flags_say_is_read() {
         buffer_limit: Some(ByteSize(512 << 20)),
         websocket_lifetime: duration("1h"),
         reauth_interval: duration("12h"),
+        handover_dir: path("handover"),
         max_connections: Some(2000),
         max_connections_per_user: Some(20),
         tls_cert: path("tls/cert.pem"),

@@ -10,10 +10,10 @@ use crate::identity::Known;
 pub(crate) struct Owner {
     /// As the log has it; empty: anonymous.
     pub(crate) user: String,
-    method: &'static str,
-    issuer: Option<Value>,
-    subject: Option<Value>,
-    email: Option<String>,
+    pub(crate) method: &'static str,
+    pub(crate) issuer: Option<Value>,
+    pub(crate) subject: Option<Value>,
+    pub(crate) email: Option<String>,
 }
 
 impl From<&Known> for Owner {

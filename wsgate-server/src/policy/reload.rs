@@ -118,6 +118,7 @@ fn changed(started: &File, now: &File) -> Vec<&'static str> {
         ("buffer_limit", a.buffer_limit != b.buffer_limit),
         ("websocket_lifetime", a.websocket_lifetime != b.websocket_lifetime),
         ("reauth_interval", a.reauth_interval != b.reauth_interval),
+        ("handover_dir", a.handover_dir != b.handover_dir),
         ("max_connections", a.max_connections != b.max_connections),
         ("tls_cert", a.tls_cert != b.tls_cert),
         ("tls_key", a.tls_key != b.tls_key),

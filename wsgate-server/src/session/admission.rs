@@ -13,7 +13,7 @@ use tunnel::header::{Header, Request};
 use tunnel::session_id::SessionId;
 
 use super::About;
-use super::resume::Found;
+use super::resume::{Back, Found};
 use crate::backend::Backend;
 use crate::destinations::Destination;
 use crate::held::{Owner, There};
@@ -77,7 +77,7 @@ impl About {
         }
         // Counted from here, so that a drain that begins now waits for it.
         let tracked = gate.stop.tracker.token();
-        if gate.refuses_new() && !gate.knows(wanted.as_ref()) {
+        if gate.refuses_new() && !gate.may_know(wanted.as_ref()) {
             return Err(Refusal::Draining);
         }
         let known = policy.identity.identify(request.headers(), self.ends.peer.ip(), SystemTime::now())?;
@@ -94,8 +94,8 @@ impl About {
                 Some(Agreement { owner, terms, grace })
             }
             Some(Request::Resume { session, received, attempt }) => {
-                let found = Found::find(gate, session.hash(), &owner, &self.destination)?;
-                return Ok(Admitted::Back { key, found: found.at(received, attempt) });
+                let back = Back { hash: session.hash(), owner, received, attempt };
+                return Ok(Admitted::Back { key, found: back.find(gate, self, tracked).await? });
             }
         };
         self.upstream = destination.address.to_string();
