@@ -4,6 +4,7 @@ mod bounds;
 mod carrying;
 mod client;
 mod ending;
+mod handover;
 mod refused;
 mod stopping;
 mod world;

@@ -24,7 +24,8 @@ pub(super) struct Client {
     /// What was agreed on.
     pub(super) agreed: Header,
     pub(super) attempt: u32,
-    gateway: SocketAddr,
+    /// Where it dials.
+    pub(super) gateway: SocketAddr,
     headers: String,
 }
 

@@ -11,7 +11,7 @@ fn refusal(head: &str) -> (String, String) {
     (head.split(' ').nth(1).unwrap().to_owned(), word.to_owned())
 }
 
-fn expect(head: &str, status: &str, word: &str) {
+pub(super) fn expect(head: &str, status: &str, word: &str) {
     assert_eq!(refusal(head), (status.to_owned(), word.to_owned()), "{head}");
 }
 

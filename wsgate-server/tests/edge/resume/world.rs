@@ -49,6 +49,11 @@ impl World {
         Self { gateway, destination, key, dir }
     }
 
+    /// The flags with which another gateway knows the same users.
+    pub(super) fn keys(&self) -> [String; 2] {
+        ["--public-key".to_owned(), text(&self.dir.path().join("key.pem")).to_owned()]
+    }
+
     /// The header lines of a user.
     pub(super) fn token(&self, user: &str) -> String {
         let Some(key) = &self.key else { return String::new() };
