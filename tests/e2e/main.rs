@@ -24,6 +24,7 @@ mod ending;
 mod flags;
 mod forward_proxy;
 mod frames;
+mod handover;
 mod house;
 mod iap;
 mod idle;
