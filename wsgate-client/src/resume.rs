@@ -82,6 +82,8 @@ pub(crate) struct Resuming<'w, L: Leg> {
     websocket: Option<WebSocket<Stream>>,
     /// When the present WebSocket was had.
     since: Instant,
+    /// How far the session was then.
+    progress: u64,
     /// It was had because another one had taken the session over.
     is_retaken: bool,
     /// None if the session ends with its WebSocket.
@@ -131,6 +133,7 @@ impl<'w, L: Leg> Resuming<'w, L> {
             carrier: Carrier::new(local, session, settings),
             websocket: None,
             since: Instant::now(),
+            progress: 0,
             is_retaken: false,
             redial: agreed.kept.map(|kept| Redial::new(way, kept)),
             ages: Ages::new(agreed.lifetime),
@@ -194,6 +197,7 @@ impl<'w, L: Leg> Resuming<'w, L> {
     fn attach(&mut self, websocket: WebSocket<Stream>) {
         self.websocket = Some(websocket);
         self.since = Instant::now();
+        self.progress = self.carrier.session().progress();
         self.pinged = None;
         let after = self.ages.replace_after(rand::random()).filter(|_| self.redial.is_some());
         self.replace_at = after.and_then(|after| self.since.checked_add(after));

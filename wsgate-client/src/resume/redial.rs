@@ -42,7 +42,7 @@ pub(super) struct Redial<'w> {
     stage: Stage<'w>,
     /// Upgrades that were begun in all.
     pub(super) attempt: u32,
-    /// Attempts since a WebSocket has lived for a while.
+    /// Attempts since a WebSocket was of use.
     tries: u32,
     /// Hand-overs that came to nothing, in a row.
     failed_hand_overs: u32,
@@ -110,11 +110,11 @@ impl<'w> Redial<'w> {
         matches!(self.stage, Stage::Idle)
     }
 
-    /// A WebSocket of such an age is lost: the next one is wanted. What is under way may be just that. Without a
-    /// pause, unless it was lost sooner than an attempt would be repeated.
-    pub(super) fn lost(&mut self, age: Duration) {
+    /// A WebSocket is lost: the next one is wanted. What is under way may be just that. Without a pause, if it
+    /// was of use: balancers and networks that cut again and again must not make the pauses between them grow.
+    pub(super) fn lost(&mut self, of_use: bool) {
         self.failed_hand_overs = 0;
-        if age >= FIRST_PAUSE {
+        if of_use {
             self.tries = 0;
         }
         if !self.is_under_way() {

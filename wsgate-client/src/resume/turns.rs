@@ -18,6 +18,8 @@ use crate::upgrade::Granted;
 
 /// Whoever took over from a WebSocket that lived for so long is not who took over from the one before.
 const SETTLED: Duration = Duration::from_secs(10);
+/// A WebSocket that lived for so long, or moved a byte, was of use: there is no reason to wait for the next one.
+const OF_USE: Duration = Duration::from_millis(250);
 /// After a sleep the gateway has so long to answer a ping.
 const ANSWER: Duration = Duration::from_secs(5);
 /// After a sleep there is time for an attempt, however little is left of the grace.
@@ -109,7 +111,10 @@ impl<'w, L: Leg> Resuming<'w, L> {
                 redial.renew();
                 redial.at_once();
             }),
-            _ => self.redial(|redial| redial.lost(age)),
+            _ => {
+                let moved = self.carrier.session().progress() > self.progress;
+                self.redial(|redial| redial.lost(moved || age >= OF_USE));
+            }
         }
     }
 

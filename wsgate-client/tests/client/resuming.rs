@@ -146,6 +146,18 @@ async fn a_cut_is_resumed_at_once_and_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn cuts_in_a_row_make_no_pauses_where_something_moves_between_them() {
+    let (client, mut owner, mut local) = open(Manner::default(), &[]).await;
+    for attempt in 1..8 {
+        owner.order(Order::Cut);
+        assert_eq!(owner.resume().await.1, attempt);
+        echoes(&mut local, &mut owner).await;
+    }
+    let logs = client.logs.text();
+    assert_eq!(logs.matches("tries=1").count(), 7, "{logs}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_hole_is_noticed_and_left() {
     let (client, mut owner, mut local) = open(Manner::default(), &[]).await;
     owner.order(Order::Hole);

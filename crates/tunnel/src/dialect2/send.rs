@@ -48,7 +48,7 @@ impl Sending {
         self.edge
     }
 
-    #[cfg(test)]
+    /// Up to where the peer has delivered.
     pub(super) fn confirmed(&self) -> u64 {
         self.confirmed
     }

@@ -188,6 +188,12 @@ impl Session {
         self.receiving.written()
     }
 
+    /// Grows whenever the peer has sent, or confirmed, more of either stream: what tells a WebSocket that was
+    /// of use from one that was not.
+    pub fn progress(&self) -> u64 {
+        self.received() + self.sending.confirmed()
+    }
+
     /// Whether the client's first frame has come (always true at a client).
     pub fn is_confirmed(&self) -> bool {
         self.confirmed
