@@ -3,7 +3,7 @@
 //! Reading order: [`eventually`] and [`scratch`], then ours ([`process`], [`programs`], [`deteco`], [`sabo`],
 //! [`motarei`], [`supervised`]), the hand-made peers ([`http`], [`application`], [`frame`], [`websocket`],
 //! [`original`], [`destination`], [`fake_gateway`]), who says who somebody is ([`issuer`], [`forge`],
-//! [`web_server`], [`fake_iap`]) and what is in the way ([`forward_proxy`]), the real servers ([`mariadb`],
+//! [`web_server`], [`fake_iap`]) and what is in the way ([`forward_proxy`], [`cutter`]), the real servers ([`mariadb`],
 //! [`sshd`], [`nginx`], [`balancer`], [`uri_echo`]), containers ([`docker`], [`deploy`], [`load`]), what a person
 //! sits at ([`terminal`], [`browser`]), and what measures ([`audit`], [`pattern`], [`target`], [`memory`],
 //! [`meter`]). [`conformance`] puts a table of rows to deteco.
@@ -16,6 +16,7 @@ pub mod balancer;
 pub mod browser;
 pub mod certificate;
 pub mod conformance;
+pub mod cutter;
 pub mod deploy;
 pub mod destination;
 pub mod deteco;
