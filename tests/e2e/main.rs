@@ -43,6 +43,7 @@ mod protected;
 mod proxy_protocol;
 mod refusal;
 mod reload;
+mod resuming;
 mod rows;
 mod sabo;
 mod server_tls;

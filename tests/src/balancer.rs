@@ -49,15 +49,20 @@ impl Balancer {
 
     /// haproxy with a plain listener.
     pub fn haproxy(gateway: SocketAddr) -> Balancer {
-        Balancer::haproxy_with(gateway, "")
+        Balancer::haproxy_with(gateway, "", "1h")
+    }
+
+    /// haproxy that cuts a WebSocket on which nothing has moved for so long.
+    pub fn haproxy_cutting(gateway: SocketAddr, after: &str) -> Balancer {
+        Balancer::haproxy_with(gateway, "", after)
     }
 
     /// haproxy that says by PROXY protocol, version 2, and by X-Forwarded-For who is behind it.
     pub fn haproxy_telling_who(gateway: SocketAddr) -> Balancer {
-        Balancer::haproxy_with(gateway, "send-proxy-v2")
+        Balancer::haproxy_with(gateway, "send-proxy-v2", "1h")
     }
 
-    fn haproxy_with(gateway: SocketAddr, word: &str) -> Balancer {
+    fn haproxy_with(gateway: SocketAddr, word: &str, tunnel: &str) -> Balancer {
         let scratch = Scratch::new();
         let plain = port::free();
         let config = format!(
@@ -68,7 +73,7 @@ defaults
     timeout connect 5s
     timeout client 30s
     timeout server 30s
-    timeout tunnel 1h
+    timeout tunnel {tunnel}
 frontend in
     bind 127.0.0.1:{plain}
     default_backend gateways

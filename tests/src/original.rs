@@ -98,6 +98,11 @@ impl OriginalServer {
         OriginalServer { listener, endings }
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.listener.address
+    }
+
     /// The URL that leads to its destination.
     pub fn url(&self) -> String {
         format!("http://{}/proxy/db", self.listener.address)
