@@ -2,6 +2,11 @@
 
 use anyhow::{Context, Result, bail};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use tunnel::header::TUNNEL;
+
+/// The only value of [`TUNNEL`] that a user may give: it asks for dialect 1, for a way on which dialect 2 fails,
+/// and to compare the two.
+const DIALECT_1: &str = "1";
 
 /// Parses the texts of `-H`. The values are marked as sensitive, so that no debug output shows them.
 ///
@@ -17,10 +22,10 @@ pub(crate) fn parse<'t>(texts: impl IntoIterator<Item = &'t str>) -> Result<Head
             .trim()
             .parse()
             .with_context(|| format!("-H number {number} has no header name before its colon"))?;
-        if let Some(why) = reserved(&name) {
+        if let Some(why) = reserved(&name).filter(|_| name != TUNNEL || value.trim() != DIALECT_1) {
             bail!("-H {name}: {why}; leave it out");
         }
-        if name == header::HOST && headers.contains_key(&name) {
+        if (name == header::HOST || name == TUNNEL) && headers.contains_key(&name) {
             bail!("-H {name}: given twice; a request has one");
         }
         let mut value = HeaderValue::from_str(value.trim())
@@ -57,6 +62,7 @@ mod tests {
         assert_eq!(headers["cookie"], "a=b: c");
         assert_eq!(headers["x-empty"], "");
         assert!(!format!("{headers:?}").contains("dba"));
+        assert_eq!(parse(["wsgate-tunnel: 1"]).unwrap()[TUNNEL], "1");
     }
 
     #[test]
@@ -71,6 +77,8 @@ mod tests {
             ("UPGRADE: sesame", "the program sets it"),
             ("Sec-WebSocket-Protocol: sesame", "the program sets it"),
             ("Wsgate-Tunnel: sesame", "the program sets it"),
+            ("Wsgate-Tunnel: 2; session=sesame", "the program sets it"),
+            ("Wsgate-Other: 1", "the program sets it"),
             ("Content-Length: 1", "no body"),
             ("Transfer-Encoding: chunked", "no body"),
         ] {
@@ -78,6 +86,10 @@ mod tests {
             assert!(error.contains(says), "{text:?}: {error}");
             assert!(!error.contains("sesame"), "{error}");
         }
-        assert!(parse(["Host: a", "host: b"]).is_err());
+        for name in ["Host", "Wsgate-Tunnel"] {
+            let error =
+                parse([format!("{name}: 1").as_str(), &format!("{name}: 1")]).unwrap_err().to_string();
+            assert!(error.contains("given twice"), "{error}");
+        }
     }
 }

@@ -87,7 +87,8 @@ impl Asked {
         headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(header::SEC_WEBSOCKET_VERSION, VERSION);
         headers.insert(header::SEC_WEBSOCKET_KEY, value(&key));
-        headers.insert(dialect2::TUNNEL, wanted.tunnel.header().to_value());
+        // A user may ask for dialect 1.
+        headers.entry(dialect2::TUNNEL).or_insert_with(|| wanted.tunnel.header().to_value());
         if let Some(cookies) = &wanted.cookies {
             let all = joined(headers.get_all(header::COOKIE).iter().chain([cookies]));
             headers.insert(header::COOKIE, all);

@@ -70,12 +70,17 @@ async fn the_request_is_an_upgrade_of_the_rfc() {
 #[tokio::test]
 async fn the_users_headers_replace_ours() {
     let gateway = Gateway::new().await;
-    let flags = ["-H", "Host: other", "--headers", "X-Team: sesame", "-H", "x-team: b", "-H", "Origin: null"];
+    let users = ["-H", "Host: other", "--headers", "X-Team: sesame", "-H", "x-team: b", "-H", "Origin: null"];
+    let flags = [&users[..], &["-H", "Wsgate-Tunnel: 1"]].concat();
     let client = Client::start(&gateway.url(), &flags).await;
     let local = client.connect().await;
     let mut asked = gateway.asked().await;
-    for (name, values) in [("host", vec!["other"]), ("x-team", vec!["sesame", "b"]), ("origin", vec!["null"])]
-    {
+    for (name, values) in [
+        ("host", vec!["other"]),
+        ("x-team", vec!["sesame", "b"]),
+        ("origin", vec!["null"]),
+        ("wsgate-tunnel", vec!["1"]),
+    ] {
         assert_eq!(asked.values(name), values, "{name}");
     }
     asked.answer("HTTP/1.1 404 Not Found\r\n\r\n").await;
