@@ -68,6 +68,11 @@ impl Buffer {
         let memory = pooled.unwrap_or_else(|| vec![0; size.bytes()].into_boxed_slice());
         Self { memory, size }
     }
+
+    /// Its size.
+    pub fn size(&self) -> Size {
+        self.size
+    }
 }
 
 impl Drop for Buffer {

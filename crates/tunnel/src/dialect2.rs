@@ -21,14 +21,15 @@
 //! 4. [`Link::tick`]; and a timer for [`Link::deadline`] and, while no write is in progress,
 //!    [`Link::ack_deadline`]; [`Link::parted`] tells the end.
 //!
-//! The wire format is in docs/protocol.md. Modules in reading order: `wire` (frames), `budget` and `blocks`
-//! (memory), `send` and `receive` (the two halves of a session), `session`, `link`;
+//! The wire format is in docs/protocol.md. Modules in reading order: `wire` (frames), `budget`,
+//! `memory` and `blocks` (what is held), `send` and `receive` (the two halves of a session), `session`, `link`;
 //! and `carrier`, the caller that does the above over sockets.
 
 mod blocks;
 mod budget;
 mod carrier;
 mod link;
+mod memory;
 mod receive;
 mod reset;
 mod send;
@@ -38,6 +39,7 @@ mod wire;
 pub use budget::Budget;
 pub use carrier::{Carrier, Turn, WebSocket};
 pub use link::{Cut, Link, Parted, Taken};
+pub use memory::DataFrame;
 pub use reset::ResetCode;
 pub use session::{NoResume, Over, Session, Terms};
 pub use wire::{DATA_ROOM, MAX_DATA};

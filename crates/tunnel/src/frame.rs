@@ -48,7 +48,7 @@ impl Role {
     }
 
     /// A fresh, unpredictable masking key (RFC 6455 section 10.3), or none for a server.
-    fn key(self) -> Option<[u8; 4]> {
+    pub(crate) fn key(self) -> Option<[u8; 4]> {
         match self {
             Self::Client => Some(rand::random()),
             Self::Server => None,
@@ -83,6 +83,14 @@ pub fn put_header(buffer: &mut [u8], len: usize, opcode: Opcode, role: Role) -> 
 
 /// The same with a given masking key, or none.
 pub(crate) fn put_header_with(buffer: &mut [u8], len: usize, opcode: Opcode, key: Option<[u8; 4]>) -> usize {
+    if let Some(key) = key {
+        mask::apply(&mut buffer[HEAD_ROOM..HEAD_ROOM + len], key, 0);
+    }
+    put_header_only(buffer, len, opcode, key)
+}
+
+/// The same before a payload that is masked already.
+pub(crate) fn put_header_only(buffer: &mut [u8], len: usize, opcode: Opcode, key: Option<[u8; 4]>) -> usize {
     let mut header = [0; HEAD_ROOM];
     let mut have = 2;
     let mut add = |bytes: &[u8]| {
@@ -102,7 +110,6 @@ pub(crate) fn put_header_with(buffer: &mut [u8], len: usize, opcode: Opcode, key
     };
     if let Some(key) = key {
         add(&key);
-        mask::apply(&mut buffer[HEAD_ROOM..HEAD_ROOM + len], key, 0);
     }
     header[0] = 0x80 | opcode as u8;
     header[1] = if key.is_some() { 0x80 } else { 0 } | short;

@@ -42,6 +42,11 @@ impl Charge {
         Self { budget: budget.clone(), bytes: 0 }
     }
 
+    /// Of which budget it is.
+    pub(super) fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+
     /// Makes the charge `bytes`, whatever is left.
     pub(super) fn set(&mut self, bytes: usize) {
         if bytes > self.bytes {

@@ -45,7 +45,7 @@ pub(super) struct Receiving {
 impl Receiving {
     pub(super) fn new(window: u32, budget: &Arc<Budget>) -> Self {
         Self {
-            blocks: Blocks::new(budget),
+            blocks: Blocks::new(budget, 0),
             written: 0,
             thrown: 0,
             total: None,

@@ -1,6 +1,9 @@
 //! The outgoing half of a session: what was sent, what the peer has confirmed, what may be sent.
 
+use std::ops::Range;
 use std::sync::Arc;
+
+use relay::Buffer;
 
 use super::blocks::Blocks;
 use super::budget::Budget;
@@ -33,7 +36,7 @@ impl Sending {
             confirmed: 0,
             edge: u64::from(MIN_WINDOW),
             window: u64::from(window),
-            replay: resume.then(|| Blocks::new(budget)),
+            replay: resume.then(|| Blocks::new(budget, window as usize)),
             held_from: 0,
         }
     }
@@ -85,6 +88,19 @@ impl Sending {
         self.sent += bytes.len() as u64;
         if let Some(replay) = &mut self.replay {
             replay.push(bytes);
+        }
+    }
+
+    /// Whether so many bytes in a buffer of this size are to be [kept](Self::record_kept) there.
+    pub(super) fn would_keep(&self, bytes: usize, size: usize) -> bool {
+        self.replay.as_ref().is_some_and(|replay| replay.would_keep(bytes, size))
+    }
+
+    /// Takes bytes of the local socket into the session, in the buffer they were read into.
+    pub(super) fn record_kept(&mut self, buffer: Arc<Buffer>, bytes: Range<usize>) {
+        self.sent += bytes.len() as u64;
+        if let Some(replay) = &mut self.replay {
+            replay.keep(buffer, bytes);
         }
     }
 

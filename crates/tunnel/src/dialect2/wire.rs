@@ -10,7 +10,8 @@
 //!   05 GOAWAY  u32 seconds
 //! ```
 
-use crate::frame::{HEAD_ROOM, Opcode, Role, put_header};
+use crate::frame::{HEAD_ROOM, Opcode, Role, put_header, put_header_only};
+use crate::mask;
 
 pub(super) const DATA: u8 = 0x01;
 pub(super) const ACK: u8 = 0x02;
@@ -99,6 +100,15 @@ fn exactly<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Fault> {
 pub(super) fn put_data(buffer: &mut [u8], len: usize, role: Role) -> usize {
     buffer[DATA_ROOM - 1] = DATA;
     ACK_ROOM + put_header(&mut buffer[ACK_ROOM..], len + 1, Opcode::Binary, role)
+}
+
+/// The same, in `buffer`, of bytes that lie elsewhere and stay as they are.
+pub(super) fn put_data_of(bytes: &[u8], buffer: &mut [u8], role: Role) -> usize {
+    let (key, whole) = (role.key(), bytes.len() + 1);
+    let (head, payload) = buffer.split_at_mut(DATA_ROOM);
+    mask::copy(bytes, &mut payload[..bytes.len()], key.unwrap_or_default(), 1);
+    mask::copy(&[DATA], &mut head[DATA_ROOM - 1..], key.unwrap_or_default(), 0);
+    ACK_ROOM + put_header_only(&mut buffer[ACK_ROOM..], whole, Opcode::Binary, key)
 }
 
 /// How the peer broke the protocol of the frames. All are answered with Close 1002.

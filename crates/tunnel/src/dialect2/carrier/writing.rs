@@ -1,40 +1,32 @@
 //! What is being written to a WebSocket: one thing at a time.
 
-use std::ops::Range;
-
-use relay::Buffer;
+use crate::dialect2::memory::DataFrame;
 
 /// Control frames, or one frame of DATA; what of it is not written yet.
-pub(super) struct Writing {
-    bytes: Bytes,
-    left: Range<usize>,
-}
-
-enum Bytes {
-    Control(Vec<u8>),
-    Data(Buffer),
+pub(super) enum Writing {
+    /// The frames, and how much of them is written.
+    Control(Vec<u8>, usize),
+    Data(DataFrame),
 }
 
 impl Writing {
     pub(super) fn control(frames: Vec<u8>) -> Self {
-        Self { left: 0..frames.len(), bytes: Bytes::Control(frames) }
-    }
-
-    /// The frame is `buffer[left]`.
-    pub(super) fn data(buffer: Buffer, left: Range<usize>) -> Self {
-        Self { bytes: Bytes::Data(buffer), left }
+        Self::Control(frames, 0)
     }
 
     pub(super) fn rest(&self) -> &[u8] {
-        match &self.bytes {
-            Bytes::Control(frames) => &frames[self.left.clone()],
-            Bytes::Data(buffer) => &buffer[self.left.clone()],
+        match self {
+            Self::Control(frames, written) => &frames[*written..],
+            Self::Data(frame) => frame,
         }
     }
 
     /// `n` bytes of the rest are written; tells whether that was all.
     pub(super) fn wrote(&mut self, n: usize) -> bool {
-        self.left.start += n;
-        self.left.is_empty()
+        match self {
+            Self::Control(_, written) => *written += n,
+            Self::Data(frame) => frame.advance(n),
+        }
+        self.rest().is_empty()
     }
 }

@@ -1,9 +1,12 @@
 //! From the session onto the WebSocket: one write at a time, of bounded size.
 
 use std::ops::Range;
+use std::sync::Arc;
 
+use relay::Buffer;
 use tokio::time::Instant;
 
+use super::super::memory::DataFrame;
 use super::super::reset::ResetCode;
 use super::super::session::{Over, Session};
 use super::super::wire::{self, DATA_ROOM, Frame, MAX_DATA};
@@ -94,20 +97,35 @@ impl Link {
     }
 
     /// Makes a DATA frame of `buffer[DATA_ROOM..DATA_ROOM + len]`, bytes just read from the local socket, at
-    /// most [`room`](Self::room); takes them into the session, and returns what of the buffer is to be
-    /// written. An ACK that has something to tell rides in front.
+    /// most [`room`](Self::room); takes them into the session. An ACK that has something to tell rides in
+    /// front.
     ///
     /// # Panics
     /// If the buffer is shorter than [`DATA_ROOM`] and `len` together.
-    pub fn data(
-        &mut self,
-        session: &mut Session,
-        buffer: &mut [u8],
-        len: usize,
-        now: Instant,
-    ) -> Range<usize> {
-        session.sending.record(&buffer[DATA_ROOM..DATA_ROOM + len]);
-        self.frame(session, buffer, len, now)
+    pub fn data(&mut self, session: &mut Session, mut buffer: Buffer, len: usize, now: Instant) -> DataFrame {
+        let bytes = DATA_ROOM..DATA_ROOM + len;
+        if !session.sending.would_keep(len, buffer.len()) {
+            session.sending.record(&buffer[bytes]);
+            let frame = self.frame(session, &mut buffer, len, now);
+            return DataFrame::own(buffer, frame);
+        }
+        // What may have to be sent again stays where it was read: a server writes it from there, a client,
+        // since it masks, from elsewhere.
+        match self.role {
+            Role::Server => {
+                let frame = self.frame(session, &mut buffer, len, now);
+                let buffer = Arc::new(buffer);
+                session.sending.record_kept(buffer.clone(), bytes);
+                DataFrame::shared(buffer, frame)
+            }
+            Role::Client => {
+                let mut masked = Buffer::take(buffer.size());
+                let start = wire::put_data_of(&buffer[bytes.clone()], &mut masked, self.role);
+                let frame = self.framed(session, &mut masked, start..bytes.end, now);
+                session.sending.record_kept(Arc::new(buffer), bytes);
+                DataFrame::own(masked, frame)
+            }
+        }
     }
 
     /// The head of a DATA frame whose `len` bytes are written behind it without being seen (splice), with an
@@ -122,16 +140,28 @@ impl Link {
     }
 
     fn frame(&mut self, session: &mut Session, buffer: &mut [u8], len: usize, now: Instant) -> Range<usize> {
-        let mut start = wire::put_data(buffer, len, self.role);
-        self.send_at += len as u64;
+        let start = wire::put_data(buffer, len, self.role);
+        self.framed(session, buffer, start..DATA_ROOM + len, now)
+    }
+
+    /// Counts the frame that is `buffer[frame]`, and puts an ACK in front.
+    fn framed(
+        &mut self,
+        session: &mut Session,
+        buffer: &mut [u8],
+        frame: Range<usize>,
+        now: Instant,
+    ) -> Range<usize> {
+        self.send_at += (frame.end - DATA_ROOM) as u64;
         session.sending.release(self.send_at);
-        if !self.greeted || session.receiving.has_news() {
-            let mut ack = Vec::new();
-            self.put_ack(session, &mut ack, now);
-            start -= ack.len();
-            buffer[start..start + ack.len()].copy_from_slice(&ack);
+        if self.greeted && !session.receiving.has_news() {
+            return frame;
         }
-        start..DATA_ROOM + len
+        let mut ack = Vec::new();
+        self.put_ack(session, &mut ack, now);
+        let start = frame.start - ack.len();
+        buffer[start..frame.start].copy_from_slice(&ack);
+        start..frame.end
     }
 
     fn may_send(&self, session: &Session) -> bool {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::rig::read_into_a_buffer;
 use crate::dialect2::wire::{Frame, put_data};
 use crate::dialect2::{Budget, DATA_ROOM, Link, Session, Terms};
 use crate::{Decoder, End, Opcode, Role, encode_control};
@@ -83,10 +84,10 @@ impl Near {
 
     /// Reads `data` from the local socket and makes a frame of it.
     pub(super) fn send(&mut self, data: &[u8]) -> Wrote {
-        let mut buffer = [&[0; DATA_ROOM][..], data].concat();
         assert!(self.link.room(&self.session) >= data.len(), "there is room");
-        let range = self.link.data(&mut self.session, &mut buffer, data.len(), self.now);
-        self.wrote(buffer[range].to_vec())
+        let buffer = read_into_a_buffer(data);
+        let frame = self.link.data(&mut self.session, buffer, data.len(), self.now);
+        self.wrote(frame.to_vec())
     }
 
     pub(super) fn wrote(&self, mut bytes: Vec<u8>) -> Wrote {

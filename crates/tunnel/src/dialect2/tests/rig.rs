@@ -5,6 +5,7 @@ use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::Duration;
 
+use relay::{Buffer, Size};
 use tokio::time::Instant;
 
 use crate::Role;
@@ -416,7 +417,7 @@ fn next_write(link: &mut Link, end: &mut End, n: usize, now: Instant) -> VecDequ
         return control.into();
     }
     let mut buffer = vec![0; DATA_ROOM + n.max(1)];
-    let replay = link.replay(&mut end.session, &mut buffer, now);
+    let replay = link.replay(&mut end.session, &mut buffer, now).map(|range| buffer[range].to_vec());
     let frame = replay.or_else(|| {
         let room = link.room(&end.session).min(n);
         let rest = &end.source[end.read..];
@@ -426,12 +427,21 @@ fn next_write(link: &mut Link, end: &mut End, n: usize, now: Instant) -> VecDequ
             }
             return None;
         }
-        let len = room.min(rest.len());
-        buffer[DATA_ROOM..DATA_ROOM + len].copy_from_slice(&rest[..len]);
+        let len = room.min(rest.len()).min(Size::Large.bytes() - DATA_ROOM);
+        let buffer = read_into_a_buffer(&rest[..len]);
         end.read += len;
-        Some(link.data(&mut end.session, &mut buffer, len, now))
+        Some(link.data(&mut end.session, buffer, len, now).to_vec())
     });
-    frame.map(|range| buffer[range].to_vec()).unwrap_or_default().into()
+    frame.unwrap_or_default().into()
+}
+
+/// As a read of a local socket leaves it, in the smallest buffer that holds it.
+pub(super) fn read_into_a_buffer(bytes: &[u8]) -> Buffer {
+    let sizes = [Size::Small, Size::Medium, Size::Large];
+    let size = sizes.into_iter().find(|size| DATA_ROOM + bytes.len() <= size.bytes()).unwrap_or(Size::Large);
+    let mut buffer = Buffer::take(size);
+    buffer[DATA_ROOM..DATA_ROOM + bytes.len()].copy_from_slice(bytes);
+    buffer
 }
 
 /// The local socket takes what it has room for.

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::super::local::Local;
 use super::super::writing::Writing;
 use super::WebSocket;
+use crate::dialect2::memory::DataFrame;
 use crate::dialect2::session::Session;
 use crate::dialect2::wire::DATA_ROOM;
 
@@ -72,7 +73,7 @@ impl<W: Leg> WebSocket<W> {
     fn replay(&mut self, session: &mut Session, now: Instant) -> Option<Writing> {
         let mut buffer = Buffer::take(Size::Large);
         let frame = self.link.replay(session, &mut buffer, now)?;
-        Some(Writing::data(buffer, frame))
+        Some(Writing::Data(DataFrame::own(buffer, frame)))
     }
 
     /// The next frame of what the local socket sends, if it sends; ready without one when it has ended.
@@ -89,7 +90,7 @@ impl<W: Leg> WebSocket<W> {
         }
         let mut buffer = Buffer::take(local.size);
         let got = ready!(local.read(cx, session, &mut buffer[DATA_ROOM..], room, now));
-        let frame = (got > 0).then(|| self.link.data(session, &mut buffer, got, now));
-        Poll::Ready(frame.map(|frame| Writing::data(buffer, frame)))
+        let frame = (got > 0).then(|| self.link.data(session, buffer, got, now));
+        Poll::Ready(frame.map(Writing::Data))
     }
 }
