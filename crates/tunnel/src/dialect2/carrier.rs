@@ -37,10 +37,10 @@ use relay::Leg;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::link::{Cut, Parted};
+use super::link::{Cut, Link, Parted};
 use super::reset::ResetCode;
 use super::session::{Over, Session};
-use crate::carry::{Limits, Settings};
+use crate::carry::{Limits, RoundTrip, Settings};
 use local::Local;
 pub use websocket::WebSocket;
 
@@ -67,6 +67,7 @@ pub struct Carrier<L: Leg> {
     local: Local<L>,
     limits: Limits,
     control_timeout: Duration,
+    round_trip: Option<RoundTrip>,
     stop: CancellationToken,
     begun: Instant,
     /// When the session was found to be over.
@@ -90,6 +91,7 @@ impl<L: Leg> Carrier<L> {
             session,
             limits: settings.limits,
             control_timeout: settings.control_timeout,
+            round_trip: settings.round_trip,
             stop: settings.stop,
             begun: now,
             over_since: None,
@@ -149,6 +151,7 @@ impl<L: Leg> Carrier<L> {
             websocket.tick(&self.session, now);
             let mut moved = self.local.deliver(cx, &mut self.session, now).is_ready();
             moved |= websocket.read(cx, &mut self.session, &mut self.local, now).is_ready();
+            self.observe_round_trip(websocket.link());
             moved |= websocket.write(cx, &mut self.session, &mut self.local, now).is_ready();
             if let Some(turn) = self.turn(cx, websocket, now) {
                 return Poll::Ready(turn);
@@ -175,6 +178,12 @@ impl<L: Leg> Carrier<L> {
             if !moved && !self.timer_fired(cx, None) {
                 return Poll::Pending;
             }
+        }
+    }
+
+    fn observe_round_trip(&self, link: &mut Link) {
+        if let (Some(took), Some(observe)) = (link.round_trip(), &self.round_trip) {
+            (observe.0)(took);
         }
     }
 

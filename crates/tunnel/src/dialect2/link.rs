@@ -64,6 +64,8 @@ pub struct Link {
     go_away: Option<u32>,
     /// A ping that is owed or not answered.
     ping: Option<Ping>,
+    /// How long the last ping of a quiet WebSocket waited for its pong, until it is asked for.
+    round_trip: Option<Duration>,
     /// Before that no ping is sent to measure a round trip.
     probe_from: Instant,
     /// When something last came.
@@ -93,6 +95,7 @@ impl Link {
             pong: None,
             go_away: None,
             ping: None,
+            round_trip: None,
             probe_from: now,
             heard: now,
             told_to_go: None,
@@ -122,6 +125,12 @@ impl Link {
     /// How long the peer leaves us to replace this WebSocket, once; counted from when it was told.
     pub fn told_to_go(&mut self) -> Option<Duration> {
         self.told_to_go.take()
+    }
+
+    /// How long a ping has waited for its pong, once for each. Pings that only measure what is delivered within
+    /// a round trip do not count.
+    pub fn round_trip(&mut self) -> Option<Duration> {
+        self.round_trip.take()
     }
 
     /// Closes this WebSocket with `code`; the session goes on. No payload is written after it.

@@ -240,3 +240,27 @@ async fn the_tap_and_the_meter_see_just_the_payload() {
     assert_eq!(*seen.0.lock().unwrap(), expected);
     assert_eq!((meter.up(), meter.down()), (8, 1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_round_trips_of_a_quiet_tunnel_are_told() {
+    let (told, mut round_trips) = tokio::sync::mpsc::unbounded_channel();
+    let observe = move |time: Duration| told.send(time).unwrap();
+    let observed = Settings { round_trip: Some(crate::RoundTrip(Arc::new(observe))), ..settings() };
+    let (client, server) = pair_with(1 << 20, true, observed, settings());
+    let mut client = client.run();
+    // Nobody answers yet: the first ping goes out after 25 s.
+    sleep(28 * SECOND).await;
+    assert!(round_trips.try_recv().is_err());
+    let mut server = server.run();
+    sleep(SECOND).await;
+    assert_eq!(round_trips.try_recv(), Ok(3 * SECOND), "from the ping on");
+    // So many bytes that the window grows: the pings that find out how far do not count.
+    client.far.write_all(&[1; 600_000]).await.unwrap();
+    server.far.write_all(&[2; 600_000]).await.unwrap();
+    let mut got = [vec![0; 600_000], vec![0; 600_000]];
+    let [at_app, at_destination] = &mut got;
+    let (a, b) = tokio::join!(client.far.read_exact(at_app), server.far.read_exact(at_destination));
+    assert!(a.is_ok() && b.is_ok() && round_trips.try_recv().is_err());
+    sleep(26 * SECOND).await;
+    assert_eq!(round_trips.try_recv(), Ok(Duration::ZERO));
+}

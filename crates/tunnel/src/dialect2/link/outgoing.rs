@@ -31,7 +31,7 @@ impl Link {
         if let Some(seconds) = self.go_away.take() {
             Frame::GoAway { seconds }.put(self.role, &mut out);
         }
-        if self.ping_is_owed() {
+        if self.ping_is_owed(now) {
             out.extend(encode_control(Opcode::Ping, b"", self.role));
         }
         self.put_close(session, &mut out, now);

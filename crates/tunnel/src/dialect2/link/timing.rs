@@ -19,7 +19,7 @@ const NEXT_PROBE: Duration = Duration::from_secs(1);
 pub(super) struct Ping {
     /// Since when it is owed. A WebSocket that cannot even be written is not alive either.
     at: Instant,
-    written: bool,
+    written: Option<Instant>,
     /// If it measures a round trip: the edge that the peer knew when it was sent.
     probe: Option<u64>,
 }
@@ -45,7 +45,7 @@ impl Link {
 
     /// Pings at once: the machine may have slept.
     pub fn ping_now(&mut self, now: Instant) {
-        self.ping = Some(Ping { at: now, written: false, probe: None });
+        self.ping = Some(Ping { at: now, written: None, probe: None });
     }
 
     /// When [`tick`](Self::tick) has something to do though nothing has come. It may move to a later time; a
@@ -67,8 +67,10 @@ impl Link {
         self.give_up = Some(self.heard);
     }
 
-    pub(super) fn ping_is_owed(&mut self) -> bool {
-        self.ping.as_mut().is_some_and(|ping| !std::mem::replace(&mut ping.written, true))
+    /// Whether a ping is to be written now; it counts as written then.
+    pub(super) fn ping_is_owed(&mut self, now: Instant) -> bool {
+        let owed = self.ping.as_mut().filter(|ping| ping.written.is_none());
+        owed.map(|ping| ping.written = Some(now)).is_some()
     }
 
     /// If the window may grow, a ping goes with the ACK, to find out what is delivered within a round trip.
@@ -76,7 +78,7 @@ impl Link {
         let wanted = session.receiving.may_grow() && now >= self.probe_from && self.opened;
         if wanted && self.ping.is_none() {
             let probe = Some(session.receiving.edge());
-            self.ping = Some(Ping { at: now, written: false, probe });
+            self.ping = Some(Ping { at: now, written: None, probe });
         }
     }
 
@@ -84,8 +86,12 @@ impl Link {
     /// now all is delivered that it might send without that ACK, it was waiting for it, and the local socket
     /// keeps up: a larger window will be used.
     pub(super) fn pong_came(&mut self, session: &mut Session, now: Instant) {
-        let Some(ping) = self.ping.take_if(|ping| ping.written) else { return };
-        let Some(edge) = ping.probe else { return };
+        let Some(ping) = self.ping.take_if(|ping| ping.written.is_some()) else { return };
+        let Some(edge) = ping.probe else {
+            // Only of these: a probe goes through full buffers, and says how much is in them.
+            self.round_trip = ping.written.map(|written| now.saturating_duration_since(written));
+            return;
+        };
         let used = session.receiving.written() >= edge;
         if !(used && session.receiving.grow()) {
             self.probe_from = now + NEXT_PROBE;
