@@ -127,7 +127,7 @@ impl<L: Leg> Local<L> {
             if count == 0 {
                 return;
             }
-            let Poll::Ready(result) = Pin::new(leg).poll_write_vectored(cx, &slices[..count]) else { return };
+            let Poll::Ready(result) = write(leg, cx, &slices[..count]) else { return };
             let n = self.wrote(result, now);
             taken.passed(n);
             if n < given {
@@ -142,7 +142,7 @@ impl<L: Leg> Local<L> {
         if session.holds_any() {
             let mut slices = [IoSlice::new(&[]); SLICES];
             let count = session.held(&mut slices);
-            let result = ready!(Pin::new(leg).poll_write_vectored(cx, &slices[..count]));
+            let result = ready!(write(leg, cx, &slices[..count]));
             let n = self.wrote(result, now);
             session.wrote(n, now);
             return Poll::Ready(());
@@ -240,5 +240,13 @@ impl<L: Leg> Local<L> {
         {
             leg.reset_on_drop();
         }
+    }
+}
+
+/// One slice in a plain write, which the kernel does sooner.
+fn write<L: Leg>(leg: &mut L, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    match slices {
+        [only] => Pin::new(leg).poll_write(cx, only),
+        several => Pin::new(leg).poll_write_vectored(cx, several),
     }
 }
