@@ -173,9 +173,7 @@ fn the_graphs_are_the_same_while_a_daemon_is_down() {
     for ((name, nobody), up) in sockets.iter().zip(&up) {
         assert_eq!(nobody.graphs(name, &[]), *up);
         let lines = drawn(up);
-        // Resumes have a line at the gateway.
-        let own = if *name == SERVER { 8 } else { 7 };
-        assert_eq!(lines.len(), own + 3, "{own} of its own, 3 of every process: {lines:?}");
+        assert_eq!(lines.len(), 8 + 3, "8 of its own, 3 of every process: {lines:?}");
         let output = nobody.plugin(name, &[]);
         assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "no values");
     }
