@@ -133,7 +133,8 @@ fn a_cut_of_dialect_1_resets_both_ends() {
     let client = Client::start(&cutter.url("db"), &[]);
     let mut application = client.connect();
     application.write_all(b"x").unwrap();
-    accepted.next().read_exact(&mut [0]).unwrap();
+    let mut far = accepted.next();
+    far.read_exact(&mut [0]).unwrap();
     cutter.cut(How::Reset);
     assert_eq!(End::of_stream(&application), End::Reset);
     assert_eq!(cutter.counts().connections, 1, "there is nothing to come back to");
