@@ -201,7 +201,7 @@ impl Worker {
                     self.lifecycle.told(told, Instant::now())
                 }
                 Some(event) = events.recv() => self.on(event),
-                () = sleep_until(overdue.unwrap_or_else(Instant::now)), if overdue.is_some() => Deed::Kill,
+                () = sleep_until(overdue.unwrap_or_else(Instant::now)), if overdue.is_some() => self.lifecycle.overdue(),
             };
             self.act(deed);
         }

@@ -3,7 +3,7 @@
 //! ```text
 //!  Serving ── USR1 ──► Retiring ── a newer one serves, and ours is idle or its time is over ──► Stopping
 //!     └────────────── TERM, INT ──────────┴─────────────────────────────────────────────────────►   │
-//!                                                                               once more: kill ◄──┘
+//!                                                             once more, or it takes too long: Killing ◄──┘
 //! ```
 
 use std::time::Duration;
@@ -78,6 +78,8 @@ enum Phase {
         /// When a signal first said so: one more, later, means it.
         told: Option<Instant>,
     },
+    /// Nothing that is told any more makes it faster.
+    Killing,
 }
 
 impl Lifecycle {
@@ -97,8 +99,9 @@ impl Lifecycle {
             (Told::Retire, Phase::Serving) => self.retire(),
             (Told::Retire, _) => Deed::Nothing,
             (Told::Stop(signal), Phase::Stopping { told: Some(first) }) => {
-                if self.is_meant(signal, now - first) { Deed::Kill } else { Deed::Nothing }
+                if self.is_meant(signal, now - first) { self.kill() } else { Deed::Nothing }
             }
+            (Told::Stop(_), Phase::Killing) => Deed::Nothing,
             (Told::Stop(_), Phase::Stopping { told: None }) => {
                 self.phase = Phase::Stopping { told: Some(now) };
                 Deed::Nothing
@@ -117,8 +120,14 @@ impl Lifecycle {
         self.mine = Mine::Known;
         match self.phase {
             Phase::Stopping { .. } => Deed::Stop,
+            Phase::Killing => Deed::Kill,
             _ => Deed::Nothing,
         }
+    }
+
+    /// The stop that a signal has asked for takes too long.
+    pub(crate) fn overdue(&mut self) -> Deed {
+        if self.phase == Phase::Killing { Deed::Nothing } else { self.kill() }
     }
 
     /// There is only a likeliest one.
@@ -157,7 +166,7 @@ impl Lifecycle {
 
     /// Whether the end of the command is what was wanted.
     pub(crate) fn is_stopping(&self) -> bool {
-        matches!(self.phase, Phase::Stopping { .. })
+        matches!(self.phase, Phase::Stopping { .. } | Phase::Killing)
     }
 
     /// Whether a signal has asked for the stop, so that somebody waits for our end.
@@ -173,6 +182,12 @@ impl Lifecycle {
                 Deed::Nothing
             }
         }
+    }
+
+    /// Once: the engine is not asked anew by each further signal.
+    fn kill(&mut self) -> Deed {
+        self.phase = Phase::Killing;
+        Deed::Kill
     }
 
     fn stop(&mut self, told: Option<Instant>) -> Deed {

@@ -182,9 +182,14 @@ fn each_newer_one_has_to_prove_itself_and_the_drain_goes_on() {
 
 #[test]
 fn a_stop_is_asked_for_once_and_then_meant() {
-    let table: [Case<'_>; 8] = [
+    let table: [Case<'_>; 9] = [
         ("known", &[(0, Found), (1, Tell(STOP))], &[(1, Deed::Stop)]),
         ("twice", &[(0, Found), (1, Tell(STOP)), (2, Tell(STOP))], &[(1, Deed::Stop), (2, Deed::Kill)]),
+        (
+            "again and again",
+            &[(0, Found), (1, Tell(STOP)), (2, Tell(STOP)), (3, Tell(STOP)), (9, Tell(INTERRUPT))],
+            &[(1, Deed::Stop), (2, Deed::Kill)],
+        ),
         ("not known yet", &[(0, Tell(STOP)), (1, Found)], &[(0, TERM), (1, Deed::Stop)]),
         ("not to be known", &[(0, Lost), (1, Tell(STOP)), (2, Tell(STOP))], &[(1, TERM), (2, Deed::Kill)]),
         ("retired, not to be known", &[(0, Lost), (1, Tell(Retire)), (2, Tell(STOP))], &[(1, TERM)]),
@@ -207,6 +212,26 @@ fn a_stop_is_asked_for_once_and_then_meant() {
         let (deeds, lifecycle) = deeds(story);
         assert_eq!(deeds, expected, "{name}");
         assert!(lifecycle.is_stopping(), "{name}");
+    }
+}
+
+#[test]
+fn what_becomes_known_while_it_is_killed_is_killed() {
+    let story = [(0, Tell(STOP)), (1, Tell(STOP)), (2, Found), (3, Tell(STOP))];
+    assert_eq!(deeds(&story).0, [(0, TERM), (1, Deed::Kill), (2, Deed::Kill)]);
+}
+
+#[test]
+fn a_stop_that_takes_too_long_is_a_kill_unless_it_is_one_already() {
+    for (story, overdue) in [
+        (&[(0, Found), (1, Tell(STOP))][..], Deed::Kill),
+        (&[(0, Found), (1, Tell(STOP)), (2, Tell(STOP))], Deed::Nothing),
+    ] {
+        let (_, mut lifecycle) = deeds(story);
+        assert_eq!(lifecycle.overdue(), overdue, "{story:?}");
+        assert_eq!(lifecycle.overdue(), Deed::Nothing, "{story:?}");
+        assert_eq!(lifecycle.told(STOP, Instant::now()), Deed::Nothing, "{story:?}");
+        assert!(lifecycle.is_stopping(), "{story:?}");
     }
 }
 
