@@ -94,7 +94,7 @@ impl Deploy {
         if !manner.wrapper.is_empty() {
             command.args(["--signal-on-hup=USR1", "--signal-on-term=TERM"]);
         }
-        command.args(["--", "sh", &scratch.write("worker", plan.worker(&manner.wrapper))]);
+        command.args(["--", "sh", &scratch.replace("worker", plan.worker(&manner.wrapper))]);
         let supervisor = Process::spawn("start_server", docker().prepare(&mut command)).ends_by_term();
         let deploy = Deploy { supervisor, label: plan.label.clone(), manner, scratch };
         deploy.started(1);
@@ -103,7 +103,8 @@ impl Deploy {
 
     /// Deploys this: a HUP. Returns as soon as it is sent.
     pub fn hup(&mut self, plan: &Plan) {
-        self.scratch.write("worker", plan.worker(&self.manner.wrapper));
+        // The worker of the deploy before may be just about to read it.
+        self.scratch.replace("worker", plan.worker(&self.manner.wrapper));
         self.supervisor.signal(Signal::HUP);
     }
 

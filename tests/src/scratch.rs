@@ -45,6 +45,14 @@ impl Scratch {
         file
     }
 
+    /// [`Scratch::write`] for a file that somebody may read at this moment, who gets the old content or the new
+    /// one, never half of it.
+    pub fn replace(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        let (new, file) = (self.write(&format!("{name}.new"), content), self.file(name));
+        fs::rename(new, &file).expect("both are in one directory of ours");
+        file
+    }
+
     /// Leaves the directory to somebody else to remove.
     pub fn leave(mut self) -> PathBuf {
         std::mem::take(&mut self.path)
