@@ -20,8 +20,8 @@ use std::net::TcpStream;
 use e2e::load::Visits;
 use e2e::motarei::Motarei;
 
-/// How many requests a container answers at once, on a busy machine at a hundred a second: that many are lost
-/// when it is killed.
+/// How many requests a container answers at once at a hundred a second: that many are lost when it is killed. On a
+/// busy machine they are more by as many as were seen under way at once.
 const INSIDE: usize = 10;
 
 /// What stands before `docker run` in a deploy of a label.
@@ -40,7 +40,7 @@ fn below_run(proxy: &Motarei, label: &str) -> Vec<String> {
 /// Nobody was lost but requests inside a container at the moment when it was killed.
 fn only_those_inside_are_lost(visits: &Visits) {
     let failures = visits.failures();
-    assert!(failures.len() <= INSIDE, "of {}: {failures:#?}", visits.0.len());
+    assert!(failures.len() <= INSIDE + visits.most_at_once(), "of {}: {failures:#?}", visits.0.len());
     assert!(visits.failures_coincide(), "not at one moment: {failures:#?}");
 }
 

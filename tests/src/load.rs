@@ -35,6 +35,9 @@ pub struct Visits(pub Vec<Visit>);
 
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// After so long without an answer motarei tries the next container too.
+const OVERTAKE: Duration = Duration::from_secs(1);
+
 impl Load {
     /// Begins.
     pub fn on(address: SocketAddr) -> Load {
@@ -81,11 +84,27 @@ impl Visits {
         self.0.iter().filter_map(|visit| visit.answer.as_deref().ok()).collect()
     }
 
+    /// The most that were under way at once, of those who came when somebody had their answer already: about as
+    /// many as a container has inside at a moment, which is more on a busy machine.
+    pub fn most_at_once(&self) -> usize {
+        let served = self.0.iter().filter(|visit| {
+            let first = visit.answer.as_deref().ok().and_then(|body| self.first(body));
+            first.is_some_and(|first| visit.begun > first)
+        });
+        let (mut begun, mut ended): (Vec<_>, Vec<_>) = served.map(|visit| (visit.begun, visit.ended)).unzip();
+        begun.sort();
+        ended.sort();
+        let under_way = |(before, at): (usize, &Instant)| before + 1 - ended.partition_point(|end| end < at);
+        begun.iter().enumerate().map(under_way).max().unwrap_or_default()
+    }
+
     /// Visits that were answered with `old` though they began when `new` had already been answered: by how
-    /// much, and when they ended.
+    /// much, and when they ended. Those that took as long as [`OVERTAKE`] do not count: on a busy machine the new
+    /// one may be silent for that long, or the proxy.
     pub fn late(&self, old: &str, new: &str) -> Vec<String> {
         let Some(first) = self.first(new) else { return Vec::new() };
         let late = self.0.iter().filter(|visit| visit.answer.as_deref() == Ok(old) && visit.begun > first);
+        let late = late.filter(|visit| visit.ended - visit.begun < OVERTAKE);
         late.map(|visit| format!("{:.1?} to {:.1?} after it", visit.begun - first, visit.ended - first))
             .collect()
     }
@@ -163,4 +182,45 @@ fn ask(mut stream: &TcpStream) -> io::Result<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Visits as `begun ended answer`, in tenths of a second.
+    fn visits(rows: &[(u64, u64, &str)]) -> Visits {
+        let start = Instant::now();
+        let at = |tenths: u64| start + Duration::from_millis(100 * tenths);
+        let visit = |&(begun, ended, answer): &(u64, u64, &str)| Visit {
+            begun: at(begun),
+            ended: at(ended),
+            answer: if answer == "lost" { Err(answer.to_owned()) } else { Ok(answer.to_owned()) },
+        };
+        Visits(rows.iter().map(visit).collect())
+    }
+
+    #[test]
+    fn at_once_are_those_who_came_after_the_first_answer() {
+        for (rows, most) in [
+            (&[(0, 9, "1"), (1, 9, "1"), (2, 9, "1")][..], 0),
+            (&[(0, 1, "1"), (2, 3, "1"), (4, 5, "1")], 1),
+            (&[(0, 1, "1"), (2, 6, "1"), (3, 5, "1"), (4, 7, "lost"), (6, 8, "1")], 2),
+            (&[(0, 1, "1"), (2, 9, "1"), (3, 9, "2"), (4, 9, "2")], 1),
+        ] {
+            assert_eq!(visits(rows).most_at_once(), most, "{rows:?}");
+        }
+    }
+
+    #[test]
+    fn late_is_who_got_the_old_answer_soon_after_the_new_one_was_there() {
+        for (rows, late) in [
+            (&[(0, 1, "1"), (1, 3, "2"), (2, 4, "1"), (3, 4, "2")][..], 0),
+            (&[(0, 1, "1"), (1, 3, "2"), (4, 5, "1"), (5, 6, "1")], 2),
+            (&[(0, 1, "1"), (1, 3, "2"), (4, 14, "1")], 0),
+            (&[(0, 1, "1"), (2, 3, "1")], 0),
+        ] {
+            assert_eq!(visits(rows).late("1", "2").len(), late, "{rows:?}");
+        }
+    }
 }
