@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use e2e::docker::{Container, IMAGE_PORT, unique_label};
+use e2e::docker::{Container, IMAGE_PORT, docker, unique_label};
 use e2e::eventually::eventually;
 use e2e::load::{Load, visit};
 use e2e::motarei::Motarei;
@@ -42,11 +42,12 @@ fn motarei_probe_says_when_it_is_ready() {
     proxy.routes_to(&old.id);
     let load = Load::on(proxy.address());
     let flags = ["--label", "motarei.probe=http:/up"];
-    let new = Container::with_flags(&label, &flags, &["GENERATION=new", "UP_AFTER=2"]);
+    let new = Container::with_flags(&label, &flags, &["GENERATION=new", "UP_AFTER=3600"]);
     let why = proxy.shows("it answers, and is not up", |status| {
         status.reason(&new.id).filter(|reason| reason.contains("404")).map(str::to_owned)
     });
     assert_eq!((why.contains("status 404"), load.answers("new")), (true, 0), "{why}");
+    docker().run(&["exec", &new.id, "sh", "-c", "echo up >/www/up"]);
     proxy.routes_to(&new.id);
     eventually("the new one serves", || (load.answers("new") >= 50).then_some(()));
     assert_eq!(load.stop().failures(), Vec::<String>::new());
@@ -61,7 +62,7 @@ fn a_healthcheck_that_fails_demotes_the_newest() {
     let health = ["--health-cmd", "test ! -e /ill", "--health-interval", "1s", "--health-retries", "1"];
     let new = Container::with_flags(&label, &health, &[]);
     proxy.routes_to(&new.id);
-    e2e::docker::docker().run(&["exec", &new.id, "mkdir", "/ill"]);
+    docker().run(&["exec", &new.id, "mkdir", "/ill"]);
     proxy.is(&new.id, "unhealthy");
     proxy.routes_to(&old.id);
 }
