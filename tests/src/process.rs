@@ -206,9 +206,9 @@ impl Written {
         String::from_utf8_lossy(&bytes.0).into_owned()
     }
 
-    /// Waits (a moment: a grandchild may hold the pipe) until the end of the pipe was seen.
+    /// Waits (a moment, on a busy machine: a grandchild may hold the pipe) until the end of the pipe was seen.
     fn finished(&self) {
-        for _ in 0..100 {
+        for _ in 0..1000 {
             if self.bytes.lock().unwrap_or_else(PoisonError::into_inner).1 {
                 return;
             }
