@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::docker::docker;
-use crate::eventually::eventually;
+use crate::eventually::{LONG, eventually, within};
 use crate::process::{Process, Signal, send};
 use crate::programs::needed;
 use crate::scratch::Scratch;
@@ -117,7 +117,7 @@ impl Deploy {
 
     /// Waits until no other generation's worker lives.
     pub fn alone(&self, generation: u32) {
-        eventually(&format!("generation {generation} is alone"), || {
+        within(LONG, &format!("generation {generation} is alone"), || {
             (self.generations() == BTreeSet::from([generation])).then_some(())
         });
     }

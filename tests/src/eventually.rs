@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 /// How long a condition may take before the test fails: long, because it costs only a failing test time.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// [`PATIENCE`] for what an engine does in seconds, and in many of them on a busy machine: a deploy.
+pub const LONG: Duration = Duration::from_secs(90);
+
 /// Probes until there is an answer.
 ///
 /// # Panics

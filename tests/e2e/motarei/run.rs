@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use e2e::deploy::Plan;
 use e2e::docker::{Container, docker, unique_label};
-use e2e::eventually::{PATIENCE, eventually, within};
+use e2e::eventually::{LONG, PATIENCE, eventually, within};
 use e2e::load::visit;
 use e2e::motarei::{Motarei, said};
 use e2e::process::{Process, Signal};
@@ -12,9 +12,6 @@ use e2e::programs::connect;
 use e2e::websocket::End;
 
 use super::echo;
-
-/// For what docker does in seconds, and in many of them on a busy machine.
-const LONG: Duration = Duration::from_secs(90);
 
 /// A worker without a supervisor, whose container is there.
 pub(super) fn worker(proxy: &Motarei, label: &str, plan: &Plan, flags: &[&str]) -> (Process, String) {
