@@ -22,7 +22,7 @@ pub struct Plan {
 /// How start_server goes about it.
 #[derive(Debug, Clone, Default)]
 pub struct Manner {
-    /// Seconds from the new worker's start (and the interval of one second) to the signal for the old one.
+    /// Seconds from the new worker's start (and the interval) to the signal for the old one.
     pub kill_old_delay: u32,
     /// What stands before `docker run` and understands SIGUSR1, with its arguments; none: nothing.
     pub wrapper: Vec<String>,
@@ -87,9 +87,14 @@ impl Plan {
 impl Deploy {
     /// Starts the first generation, and waits until start_server counts it as started.
     pub fn start(plan: &Plan, manner: Manner) -> Deploy {
+        Deploy::with_interval(1, plan, manner)
+    }
+
+    /// [`Deploy::start`] where a worker has so many seconds to fail before it counts as started.
+    pub fn with_interval(seconds: u32, plan: &Plan, manner: Manner) -> Deploy {
         let scratch = Scratch::new();
         let mut command = Command::new(needed("start_server", "libserver-starter-perl"));
-        command.args(["--interval", "1", "--status-file", &scratch.file("status")]);
+        command.args(["--interval", &seconds.to_string(), "--status-file", &scratch.file("status")]);
         command.args(["--kill-old-delay", &manner.kill_old_delay.to_string()]);
         if !manner.wrapper.is_empty() {
             command.args(["--signal-on-hup=USR1", "--signal-on-term=TERM"]);
