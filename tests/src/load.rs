@@ -3,17 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use crate::eventually::eventually;
 use crate::programs::patient;
 
 /// A hundred requests a second, each on its own connection and in its own thread: a slow answer delays nobody.
 #[derive(Debug)]
 pub struct Load {
     seen: Arc<Mutex<Vec<Visit>>>,
+    come: Arc<AtomicUsize>,
     stop: Sender<()>,
     visitors: JoinHandle<()>,
 }
@@ -35,6 +38,9 @@ pub struct Visits(pub Vec<Visit>);
 
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// So many under way at once are no queue.
+const FLOWING: usize = 5;
+
 /// After so long without an answer motarei tries the next container too.
 const OVERTAKE: Duration = Duration::from_secs(1);
 
@@ -43,9 +49,19 @@ impl Load {
     pub fn on(address: SocketAddr) -> Load {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (stop, stopped) = channel();
-        let ours = Arc::clone(&seen);
-        let visitors = thread::spawn(move || visit_until(&stopped, address, &ours));
-        Load { seen, stop, visitors }
+        let (ours, come) = (Arc::clone(&seen), Arc::<AtomicUsize>::default());
+        let counted = Arc::clone(&come);
+        let visitors = thread::spawn(move || visit_until(&stopped, address, &ours, &counted));
+        Load { seen, come, stop, visitors }
+    }
+
+    /// Waits until this body is what they get, as fast as they come: who was held before has been served.
+    pub fn flows(&self, body: &str) {
+        eventually(&format!("{body} answers as fast as they come"), || {
+            let ended = self.seen.lock().unwrap_or_else(PoisonError::into_inner).len();
+            let under_way = self.come.load(Ordering::Relaxed).saturating_sub(ended);
+            (self.answers(body) >= 50 && under_way <= FLOWING).then_some(())
+        });
     }
 
     /// How many answers there were until now with this body.
@@ -135,11 +151,12 @@ impl Visits {
     }
 }
 
-fn visit_until(stopped: &Receiver<()>, address: SocketAddr, seen: &Mutex<Vec<Visit>>) {
+fn visit_until(stopped: &Receiver<()>, address: SocketAddr, seen: &Mutex<Vec<Visit>>, come: &AtomicUsize) {
     thread::scope(|scope| {
         let start = Instant::now();
         // The next one is due by the clock: a late wake-up does not lower the rate.
         for number in 1.. {
+            come.fetch_add(1, Ordering::Relaxed);
             scope.spawn(|| {
                 let begun = Instant::now();
                 let answer = visit(address);
