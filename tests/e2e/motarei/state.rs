@@ -8,10 +8,13 @@ use e2e::eventually::{eventually, within};
 use e2e::load::{Load, visit};
 use e2e::motarei::Motarei;
 
+/// What a dial that nobody answers costs: more than anything else does on a busy machine.
+const TIME_OUT: Duration = Duration::from_secs(20);
+
 /// A proxy and two ready containers, the older first.
 fn two() -> (Motarei, Container, Container) {
     let label = unique_label();
-    let proxy = Motarei::start(&label, &[]);
+    let proxy = Motarei::start(&label, &["--proxy-connect-timeout", &format!("{}s", TIME_OUT.as_secs())]);
     let old = Container::start(&label, &["GENERATION=old"]);
     proxy.routes_to(&old.id);
     let new = Container::start(&label, &["GENERATION=new", "GRACE=deaf"]);
@@ -96,7 +99,7 @@ fn a_container_that_is_removed_costs_nobody_a_time_out() {
     eventually("the old one serves them", || (load.answers("old") >= 50).then_some(()));
     let visits = load.stop();
     super::only_those_inside_are_lost(&visits);
-    assert!(visits.longest() < Duration::from_secs(3), "{:?}", visits.longest());
+    assert!(visits.longest() < TIME_OUT / 2, "{:?}", visits.longest());
 }
 
 #[test]
@@ -107,7 +110,7 @@ fn two_deploys_within_a_second_lose_nobody() {
     let wrapper = proxy.wrapper(&label, &[]);
     let mut deploy = Deploy::start(&plan, Manner { kill_old_delay: 0, wrapper });
     let load = Load::on(proxy.address());
-    eventually("the first generation answers", || (load.answers("1") >= 50).then_some(()));
+    load.flows("1");
     deploy.hup(&plan);
     // Whichever container is there first: what began last is the newest.
     eventually("the second generation is started", || {
