@@ -146,7 +146,8 @@ fn connections_do_not_make_a_collection_longer() {
     let open: Vec<_> = (0..200).map(|_| connect(proxy.address())).collect();
     shows(&status, &of_app("motarei_connections", &label), 200.0);
     assert_eq!(status.metrics().into_keys().collect::<BTreeSet<_>>(), before);
-    assert!(status.metric("motarei_collection_seconds") < 0.1);
+    // Not the first one on a busy machine; but what costs more for each connection never is so short.
+    eventually("a collection is short", || (status.metric("motarei_collection_seconds") < 0.1).then_some(()));
     drop(open);
     shows(&status, &of_app("motarei_connections", &label), 0.0);
 }
