@@ -123,6 +123,11 @@ impl Motarei {
         self.shows("new connections go to the container", |status| (status.routed()? == id).then_some(()));
     }
 
+    /// Waits until new connections go to some container: nobody has to be held for the first one.
+    pub fn routes(&self) {
+        self.shows("new connections go to a container", |status| status.routed().map(drop));
+    }
+
     /// Waits until a container is in this state.
     pub fn is(&self, id: &str, state: &str) {
         self.shows(&format!("{id} is {state}"), |status| (status.state(id)? == state).then_some(()));

@@ -32,6 +32,7 @@ impl Site {
         let wrapper = wrap(&proxy, &label);
         let manner = Manner { kill_old_delay, wrapper };
         let deploy = Deploy::with_interval(seconds, &Plan::new(&label), manner);
+        proxy.routes();
         let load = Load::on(proxy.address());
         load.flows("1");
         let first = deploy.container();

@@ -33,6 +33,7 @@ fn deployed(boot: &str, kill_old_delay: u32, wrap: Wrap, flags: &[&str]) -> Depl
     let wrapper = wrap(&proxy, &label);
     let plan = Plan::new(&label).with(&format!("BOOT={boot}"));
     let mut deploy = Deploy::start(&plan, Manner { kill_old_delay, wrapper });
+    proxy.routes();
     let load = Load::on(proxy.address());
     load.flows("1");
     deploy.hup(&plan);
@@ -101,6 +102,7 @@ fn without_a_proxy_to_ask_run_protects_the_old_one_by_itself() {
     wrapper[status] = format!("unix:{}", proxy.scratch().file("nobody.sock"));
     let plan = Plan::new(&label).with("BOOT=2");
     let mut deploy = Deploy::start(&plan, Manner { kill_old_delay: 0, wrapper });
+    proxy.routes();
     let load = Load::on(proxy.address());
     load.flows("1");
     deploy.hup(&plan);

@@ -109,6 +109,7 @@ fn two_deploys_within_a_second_lose_nobody() {
     let plan = Plan::new(&label).with("BOOT=0.7");
     let wrapper = proxy.wrapper(&label, &[]);
     let mut deploy = Deploy::start(&plan, Manner { kill_old_delay: 0, wrapper });
+    proxy.routes();
     let load = Load::on(proxy.address());
     load.flows("1");
     deploy.hup(&plan);
