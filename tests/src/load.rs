@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -16,7 +15,6 @@ use crate::programs::patient;
 #[derive(Debug)]
 pub struct Load {
     seen: Arc<Mutex<Vec<Visit>>>,
-    come: Arc<AtomicUsize>,
     stop: Sender<()>,
     visitors: JoinHandle<()>,
 }
@@ -38,8 +36,8 @@ pub struct Visits(pub Vec<Visit>);
 
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// So many under way at once are no queue.
-const FLOWING: usize = 5;
+/// So many answers are no chance.
+const FLOWING: usize = 50;
 
 /// After so long without an answer motarei tries the next container too.
 const OVERTAKE: Duration = Duration::from_secs(1);
@@ -49,19 +47,14 @@ impl Load {
     pub fn on(address: SocketAddr) -> Load {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (stop, stopped) = channel();
-        let (ours, come) = (Arc::clone(&seen), Arc::<AtomicUsize>::default());
-        let counted = Arc::clone(&come);
-        let visitors = thread::spawn(move || visit_until(&stopped, address, &ours, &counted));
-        Load { seen, come, stop, visitors }
+        let ours = Arc::clone(&seen);
+        let visitors = thread::spawn(move || visit_until(&stopped, address, &ours));
+        Load { seen, stop, visitors }
     }
 
-    /// Waits until this body is what they get, as fast as they come: who was held before has been served.
+    /// Waits until so many got this body that it can be said to serve.
     pub fn flows(&self, body: &str) {
-        eventually(&format!("{body} answers as fast as they come"), || {
-            let ended = self.seen.lock().unwrap_or_else(PoisonError::into_inner).len();
-            let under_way = self.come.load(Ordering::Relaxed).saturating_sub(ended);
-            (self.answers(body) >= 50 && under_way <= FLOWING).then_some(())
-        });
+        eventually(&format!("{body} answers"), || (self.answers(body) >= FLOWING).then_some(()));
     }
 
     /// How many answers there were until now with this body.
@@ -151,12 +144,11 @@ impl Visits {
     }
 }
 
-fn visit_until(stopped: &Receiver<()>, address: SocketAddr, seen: &Mutex<Vec<Visit>>, come: &AtomicUsize) {
+fn visit_until(stopped: &Receiver<()>, address: SocketAddr, seen: &Mutex<Vec<Visit>>) {
     thread::scope(|scope| {
         let start = Instant::now();
         // The next one is due by the clock: a late wake-up does not lower the rate.
         for number in 1.. {
-            come.fetch_add(1, Ordering::Relaxed);
             scope.spawn(|| {
                 let begun = Instant::now();
                 let answer = visit(address);
