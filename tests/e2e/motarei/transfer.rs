@@ -10,7 +10,7 @@ use e2e::motarei::Motarei;
 use e2e::pattern::{self, Pattern};
 use e2e::programs::{connect, half_close};
 
-use super::{below_run, echo};
+use super::echo;
 
 const MIB: usize = 1 << 20;
 
@@ -42,7 +42,8 @@ fn a_gib_both_ways_taken_together_passes_a_deploy() {
     let label = unique_label();
     let proxy = Motarei::start(&label, &[]);
     let plan = Plan::new(&label).with("SERVE=echo");
-    let mut deploy = Deploy::start(&plan, Manner { kill_old_delay: 0, wrapper: below_run(&proxy, &label) });
+    let wrapper = proxy.wrapper(&label, &["--drain", "10m"]); // a GiB takes its time on a busy machine
+    let mut deploy = Deploy::start(&plan, Manner { kill_old_delay: 0, wrapper });
     let first = deploy.container();
     proxy.routes_to(&first);
     let (client, other) = (connect(proxy.address()), connect(proxy.address()));
