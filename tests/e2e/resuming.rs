@@ -22,7 +22,7 @@ use e2e::status::StatusSocket;
 use serde_json::Value;
 
 /// How long a gateway keeps a session without a WebSocket, and a client tries.
-const GRACE: &str = "--grace";
+const GRACE: &str = "--resume-grace";
 
 /// A gateway with a destination `db`, a cutter in front of it, a client of that; and what they say of themselves.
 struct Path {
