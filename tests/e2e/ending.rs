@@ -19,7 +19,7 @@ const REPLY: usize = 10_000_000;
 #[test]
 fn an_application_that_half_closes_still_gets_its_reply() {
     let (destination, accepted) = Destination::played();
-    let pair = Pair::to(destination.address);
+    let pair = Pair::of_dialect_1(destination.address);
     let application = request_and_half_close(&pair.client);
     let far = accepted.next();
     reply_slowly_to(&application, &far);
@@ -40,7 +40,7 @@ fn an_application_that_half_closes_still_gets_its_reply_from_an_original_server(
 #[test]
 fn a_reply_that_outlasts_the_ten_seconds_after_a_half_close_does_not_look_complete() {
     let (destination, accepted) = Destination::played();
-    let pair = Pair::to(destination.address);
+    let pair = Pair::of_dialect_1(destination.address);
     let application = request_and_half_close(&pair.client);
     let far = accepted.next();
     let endless = thread::spawn(move || {
@@ -74,7 +74,7 @@ fn a_half_closed_application_that_reads_after_the_ten_seconds_gets_everything_or
 fn read_late(pause: Duration, judge: fn(std::io::Result<usize>, usize)) {
     let total = 60_000_000; // more than the sockets on the way can hold
     let (destination, accepted) = Destination::played();
-    let pair = Pair::to(destination.address);
+    let pair = Pair::of_dialect_1(destination.address);
     let reply = vec![7; total];
     let application = request_and_half_close(&pair.client);
     let far = accepted.next();
@@ -92,7 +92,7 @@ fn read_late(pause: Duration, judge: fn(std::io::Result<usize>, usize)) {
 #[test]
 fn a_destination_that_half_closes_still_gets_what_is_on_its_way() {
     let (destination, accepted) = Destination::played();
-    let pair = Pair::to(destination.address);
+    let pair = Pair::of_dialect_1(destination.address);
     let application = pair.connect();
     let far = accepted.next();
     half_close(&far);
@@ -110,7 +110,7 @@ fn a_destination_that_half_closes_still_gets_what_is_on_its_way() {
 #[test]
 fn a_reply_in_flight_is_delivered_before_the_end() {
     let (destination, accepted) = Destination::played();
-    let pair = Pair::to(destination.address);
+    let pair = Pair::of_dialect_1(destination.address);
     let application = pair.connect();
     let far = accepted.next();
     let writer = thread::spawn(move || {
@@ -175,7 +175,7 @@ fn an_original_server_that_goes_without_close_is_a_normal_end_for_the_applicatio
 #[test]
 fn a_reset_of_the_destination_resets_the_application() {
     let (destination, accepted) = Destination::played();
-    let pair = Pair::to(destination.address);
+    let pair = Pair::of_dialect_1(destination.address);
     let application = pair.connect();
     let far = accepted.next();
     (&far).write_all(b"half a dump").unwrap();
@@ -187,7 +187,7 @@ fn a_reset_of_the_destination_resets_the_application() {
 #[test]
 fn a_reset_of_the_application_resets_the_destination() {
     let (destination, accepted) = Destination::played();
-    let pair = Pair::to(destination.address);
+    let pair = Pair::of_dialect_1(destination.address);
     let application = pair.connect();
     (&application).write_all(b"half a dump").unwrap();
     let far = accepted.next();
@@ -223,7 +223,7 @@ fn a_reset_of_the_websocket_resets_the_application() {
 #[test]
 fn the_end_of_a_tunnel_is_one_event_with_the_byte_counts() {
     let destination = Destination::echo();
-    let pair = Pair::to(destination.address);
+    let pair = Pair::of_dialect_1(destination.address);
     let application = pair.connect();
     (&application).write_all(&[7; 12_345]).unwrap();
     (&application).read_exact(&mut [0; 12_345]).unwrap();

@@ -182,6 +182,11 @@ impl Pair {
         Pair::with_flags(destination, &[], &[])
     }
 
+    /// Starts both, to speak as the original programs do.
+    pub fn of_dialect_1(destination: SocketAddr) -> Pair {
+        Pair::with_flags(destination, &[], &["-H", "Wsgate-Tunnel: 1"])
+    }
+
     /// Starts both with flags.
     pub fn with_flags(destination: SocketAddr, server: &[&str], client: &[&str]) -> Pair {
         let gateway = Gateway::start(&format!("db,{destination}\n"), server);
