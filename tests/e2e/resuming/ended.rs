@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use e2e::cutter::How;
+use e2e::cutter::{Cutter, How};
 use e2e::destination::Destination;
 use e2e::process::{Signal, send};
 use e2e::programs::{Gateway, program, reset};
@@ -18,10 +18,11 @@ use super::integrity::Tunnel;
 /// A second, and air for a busy machine; the grace is two minutes.
 const AT_ONCE: Duration = Duration::from_secs(8);
 
-/// `--stdio`, with a byte carried each way.
+/// `--stdio` through a cutter, with a byte carried each way.
 struct OnPipes {
     child: Child,
     far: TcpStream,
+    cutter: Cutter,
     audit: String,
     _gateway: Gateway,
     _destination: Destination,
@@ -34,8 +35,9 @@ impl OnPipes {
         let dir = Scratch::new();
         let audit = dir.file("audit.log");
         let gateway = Gateway::start(&destination.map("db"), &["--audit-log", &audit]);
+        let cutter = Cutter::to(gateway.address);
         let mut command = Command::new(program("wsgate-client"));
-        command.args(["--stdio", &gateway.url("db")]);
+        command.args(["--stdio", &cutter.url("db")]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let mut far = accepted.next();
@@ -43,7 +45,7 @@ impl OnPipes {
         far.read_exact(&mut [0]).unwrap();
         far.write_all(b"y").unwrap();
         child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
-        OnPipes { child, far, audit, _gateway: gateway, _destination: destination, _dir: dir }
+        OnPipes { child, far, cutter, audit, _gateway: gateway, _destination: destination, _dir: dir }
     }
 
     /// The gateway's line of the end, which comes at once, and the destination hears of it.
@@ -63,6 +65,16 @@ fn a_signal_ends_the_session_of_stdio_at_once() {
         let stdio = OnPipes::open();
         send(stdio.child.id(), signal);
         stdio.ends_at_once(&format!("{signal:?}"));
+    }
+}
+
+#[test]
+fn a_signal_ends_the_session_of_stdio_at_once_though_it_was_just_cut() {
+    for how in [How::Reset, How::OnlyClient] {
+        let stdio = OnPipes::open();
+        stdio.cutter.cut(how);
+        send(stdio.child.id(), Signal::HUP);
+        stdio.ends_at_once(&format!("{how:?}"));
     }
 }
 

@@ -127,10 +127,11 @@ impl<'w, L: Leg> Resuming<'w, L> {
         }
     }
 
-    /// It is over, without a WebSocket. What we ended is still told to the gateway, if it comes back in time.
+    /// It is over, without a WebSocket. What we ended is still told to the gateway, if it comes back in time: of a
+    /// signal, too, that came before we knew that the WebSocket was lost.
     fn over(&mut self) -> ControlFlow<()> {
         match self.carrier.session().over() {
-            Some(Over::Reset(ResetCode::LOCAL, _)) => self.is_telling = true,
+            Some(Over::Reset(ResetCode::LOCAL | ResetCode::STOPPING, _)) => self.is_telling = true,
             _ => return ControlFlow::Break(()),
         }
         ControlFlow::Continue(())

@@ -144,7 +144,9 @@ impl Session {
             Some(Over::Finished) => return Err(NoResume::Finished),
             Some(_) => return Err(NoResume::Reset),
         }
-        if !self.sending.can_go_on_from(received) {
+        // Where nothing but the end is left to tell it does not matter from where on.
+        let only_end = matches!(&self.over, Some(Over::Reset(code, _)) if *code != ResetCode::LOCAL);
+        if !only_end && !self.sending.can_go_on_from(received) {
             return Err(NoResume::Gone);
         }
         self.sending.drop_below(received);
@@ -161,9 +163,16 @@ impl Session {
         self.is_kept()
     }
 
-    /// Whether a WebSocket may still take it up: it goes on, or the peer is to be told of a local failure.
+    /// Whether a WebSocket may still take it up: it goes on, or the peer is to be told of a local failure, or a
+    /// server that its client stops: it would wait for it.
     pub(super) fn is_kept(&self) -> bool {
-        let open = matches!(self.over, None | Some(Over::Reset(ResetCode::LOCAL, _)));
+        let open = match &self.over {
+            None => true,
+            Some(Over::Reset(code, _)) => {
+                *code == ResetCode::LOCAL || (*code == ResetCode::STOPPING && self.role == Role::Client)
+            }
+            Some(_) => false,
+        };
         self.resume && open && !self.is_finished()
     }
 
