@@ -50,3 +50,4 @@ mod server_tls;
 mod ssh;
 mod start_server;
 mod stdio;
+mod visits;

@@ -90,6 +90,12 @@ impl Visits {
         failed().map(|visit| visit.begun).max() <= first_end.map(|end| end + self.longest_once_served())
     }
 
+    /// Whether something went wrong, and all of it before anybody was answered with this body.
+    pub fn failed_before(&self, body: &str) -> bool {
+        let last = self.0.iter().filter(|visit| visit.answer.is_err()).map(|visit| visit.begun).max();
+        last.zip(self.first(body)).is_some_and(|(last, first)| last < first)
+    }
+
     /// The bodies.
     pub fn bodies(&self) -> BTreeSet<&str> {
         self.0.iter().filter_map(|visit| visit.answer.as_deref().ok()).collect()
@@ -110,7 +116,7 @@ impl Visits {
     }
 
     /// Visits that were answered with `old` though they began when `new` had already been answered: by how
-    /// much, and when they ended. Those that took as long as [`OVERTAKE`] do not count: on a busy machine the new
+    /// much, and when they ended. Those that took a second or more do not count: on a busy machine the new
     /// one may be silent for that long, or the proxy.
     pub fn late(&self, old: &str, new: &str) -> Vec<String> {
         let Some(first) = self.first(new) else { return Vec::new() };
@@ -193,45 +199,4 @@ fn ask(mut stream: &TcpStream) -> io::Result<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Visits as `begun ended answer`, in tenths of a second.
-    fn visits(rows: &[(u64, u64, &str)]) -> Visits {
-        let start = Instant::now();
-        let at = |tenths: u64| start + Duration::from_millis(100 * tenths);
-        let visit = |&(begun, ended, answer): &(u64, u64, &str)| Visit {
-            begun: at(begun),
-            ended: at(ended),
-            answer: if answer == "lost" { Err(answer.to_owned()) } else { Ok(answer.to_owned()) },
-        };
-        Visits(rows.iter().map(visit).collect())
-    }
-
-    #[test]
-    fn at_once_are_those_who_came_after_the_first_answer() {
-        for (rows, most) in [
-            (&[(0, 9, "1"), (1, 9, "1"), (2, 9, "1")][..], 0),
-            (&[(0, 1, "1"), (2, 3, "1"), (4, 5, "1")], 1),
-            (&[(0, 1, "1"), (2, 6, "1"), (3, 5, "1"), (4, 7, "lost"), (6, 8, "1")], 2),
-            (&[(0, 1, "1"), (2, 9, "1"), (3, 9, "2"), (4, 9, "2")], 1),
-        ] {
-            assert_eq!(visits(rows).most_at_once(), most, "{rows:?}");
-        }
-    }
-
-    #[test]
-    fn late_is_who_got_the_old_answer_soon_after_the_new_one_was_there() {
-        for (rows, late) in [
-            (&[(0, 1, "1"), (1, 3, "2"), (2, 4, "1"), (3, 4, "2")][..], 0),
-            (&[(0, 1, "1"), (1, 3, "2"), (4, 5, "1"), (5, 6, "1")], 2),
-            (&[(0, 1, "1"), (1, 3, "2"), (4, 14, "1")], 0),
-            (&[(0, 1, "1"), (2, 3, "1")], 0),
-        ] {
-            assert_eq!(visits(rows).late("1", "2").len(), late, "{rows:?}");
-        }
-    }
 }
