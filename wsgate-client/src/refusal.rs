@@ -20,6 +20,8 @@ const WORD: HeaderName = HeaderName::from_static("wsgate-refusal");
 /// How much of a body is read, in bytes, and for how long.
 const LONGEST_BODY: usize = 1024;
 const BODY: Duration = Duration::from_secs(2);
+/// Nobody waits longer because a gateway says so.
+const LONGEST: Duration = Duration::from_secs(3600);
 /// How much of a peer's text is shown, in characters.
 const LONGEST_TEXT: usize = 200;
 
@@ -105,10 +107,10 @@ fn again(status: StatusCode, headers: &HeaderMap) -> Again {
     }
 }
 
-/// In seconds; a date (RFC 9110 section 10.2.3) is not worth parsing.
+/// In seconds; a date (RFC 9110 section 10.2.3) is not worth parsing, and more than [`LONGEST`] is not waited.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    Some(Duration::from_secs(seconds).min(LONGEST))
 }
 
 /// The first line with something in it, if the body is a text for people: HTML is not, in a log line.
@@ -198,6 +200,7 @@ mod tests {
             (503, "Wsgate-Refusal: draining|Retry-After: 1", after(1)),
             (503, "Wsgate-Refusal: limit|Retry-After: 30", after(30)),
             (429, "Wsgate-Refusal: limit|Retry-After: 2", after(2)),
+            (503, "Wsgate-Refusal: limit|Retry-After: 18446744073709551615", after(3600)),
             (503, "Wsgate-Refusal: draining", Again::Soon),
             (503, "Wsgate-Refusal: limit|Retry-After: Fri, 31 Dec 1999 23:59:59 GMT", Again::Soon),
             (503, "Wsgate-Refusal: limit|Retry-After: -1", Again::Soon),
