@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use hyper::upgrade::OnUpgrade;
 use relay::Socket;
 use tokio::net::UnixStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tunnel::Wire;
 
@@ -23,6 +24,8 @@ pub(super) struct Elsewhere {
     received: u64,
     /// Our process does not end before the connection is passed, or if it cannot be, before its end.
     tracked: TaskTrackerToken,
+    /// A place among our tunnels, if we have to carry its bytes.
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Elsewhere {
@@ -35,9 +38,14 @@ impl Elsewhere {
     ) -> Result<Self, Refusal> {
         let unknown = || gate.not_found(NotFound::Unknown, gate.instance);
         let (Some(handover), Some(ask)) = (&gate.handover, about.ask(&back)) else { return Err(unknown()) };
+        // Before it is asked for, since then its old WebSocket is gone.
+        let permit = match gate.config.edge.tls {
+            Some(_) => Some(gate.slots.clone().try_acquire_owned().map_err(|_| Refusal::Limit)?),
+            None => None,
+        };
         let Some(Found { answer, to }) = handover.ask(&ask).await else { return Err(unknown()) };
         match answer.taken_over() {
-            Ok(received) => Ok(Self { to, received, tracked }),
+            Ok(received) => Ok(Self { to, received, tracked, permit }),
             // Who says so is the process that had it: a client takes nobody else's word.
             Err(why) => Err(gate.not_found(why, answer.instance())),
         }
@@ -45,7 +53,7 @@ impl Elsewhere {
 
     /// Passes the connection as soon as the 101 is written. Returns what the session has received.
     pub(super) fn go_on(self, gate: &Gate, about: Arc<About>, on_upgrade: OnUpgrade) -> u64 {
-        let Self { to, received, tracked } = self;
+        let Self { to, received, tracked, permit } = self;
         let (stop, counter) = (gate.stop.now.clone(), gate.metrics.handed_over.clone());
         tokio::spawn(async move {
             let passed = async { pass(upgraded(on_upgrade).await?, to).await };
@@ -67,7 +75,7 @@ impl Elsewhere {
                     );
                 }
             }
-            drop(tracked);
+            drop((tracked, permit));
         });
         received
     }
