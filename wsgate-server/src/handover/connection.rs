@@ -63,6 +63,9 @@ pub(crate) async fn receive(from: &UnixStream) -> io::Result<(Socket, Vec<u8>)> 
         if n == 0 {
             return Err(ErrorKind::UnexpectedEof.into());
         }
+        if descriptors.len() > 1 {
+            return Err(ErrorKind::InvalidData.into()); // before they pile up
+        }
         bytes.extend_from_slice(&piece[..n]);
         if let Some(head) = whole(&bytes)? {
             let early = bytes.split_off(head);
