@@ -103,6 +103,12 @@ impl Blocks {
         granted
     }
 
+    /// Takes back what was promised.
+    pub(super) fn unpromise(&mut self) {
+        self.promised = 0;
+        self.charge_for_memory();
+    }
+
     /// Appends. Whether there is [room](Self::room) is the caller's to know: nothing is refused here.
     pub(super) fn push(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
@@ -290,7 +296,8 @@ mod tests {
         assert_eq!(budget.used(), 8 * BLOCK);
         a.drop_front(5 * BLOCK);
         assert_eq!((budget.used(), a.memory()), (8 * BLOCK, 0));
-        drop(a);
+        a.unpromise();
+        assert_eq!(budget.used(), 0);
         assert!(b.promise(3 * BLOCK));
     }
 

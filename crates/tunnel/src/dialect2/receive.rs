@@ -107,7 +107,7 @@ impl Receiving {
     pub(super) fn end_of_file(&mut self, total: u64, position: u64) -> Result<(), Fault> {
         match self.total {
             Some(known) if known != total => Err(Fault::OtherTotal),
-            None if total != position => Err(Fault::OtherTotal),
+            None if total != position || total < self.bytes() => Err(Fault::OtherTotal),
             _ => {
                 self.total = Some(total);
                 Ok(())
@@ -226,6 +226,7 @@ impl Receiving {
     pub(super) fn discard(&mut self) {
         self.thrown += self.blocks.len() as u64;
         self.blocks.drop_front(usize::MAX);
+        self.blocks.unpromise();
     }
 }
 
@@ -283,6 +284,11 @@ mod tests {
         receiving.hold(&[1; 10]);
         assert_eq!(receiving.end_of_file(11, 10), Err(Fault::OtherTotal));
         assert_eq!(receiving.end_of_file(9, 10), Err(Fault::OtherTotal));
+        assert_eq!(
+            receiving.end_of_file(9, 9),
+            Err(Fault::OtherTotal),
+            "on another WebSocket there was more"
+        );
         assert_eq!(receiving.end_of_file(10, 10), Ok(()));
         assert_eq!((receiving.position(), receiving.delivered()), (11, 0));
         assert_eq!(receiving.end_of_file(10, 4), Ok(()), "a repeat");
