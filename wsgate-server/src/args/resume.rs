@@ -16,7 +16,7 @@ pub struct ResumeArgs {
     #[arg(long, value_name = "TIME")]
     pub resume_grace: Option<GoDuration>,
 
-    /// End a tunnel together with its WebSocket, as with --resume-grace 0
+    /// End a tunnel together with its WebSocket, whatever --resume-grace and a destination's own grace say
     #[arg(long)]
     pub no_resume: Option<bool>,
 
@@ -43,7 +43,8 @@ pub struct ResumeArgs {
     #[arg(long, value_name = "TIME")]
     pub websocket_lifetime: Option<GoDuration>,
 
-    /// Make a client show its credential again so often, by a resume; 0 or not given: never
+    /// Make a client show its credential again so often, by a resume; 0 or not given: never. A tunnel that
+    /// cannot be resumed is not asked: see --max-lifetime for those
     #[arg(long, value_name = "TIME")]
     pub reauth_interval: Option<GoDuration>,
 
