@@ -156,7 +156,7 @@ impl<L: Leg> Carrier<L> {
             if let Some(turn) = self.turn(cx, websocket, now) {
                 return Poll::Ready(turn);
             }
-            let farewell = self.farewell_deadline(websocket.last_written());
+            let farewell = self.farewell_deadline(websocket);
             let due = farewell.into_iter().fold(websocket.deadline(&self.session), Instant::min);
             if !moved && !self.timer_fired(cx, Some(due)) {
                 return Poll::Pending;
@@ -211,7 +211,7 @@ impl<L: Leg> Carrier<L> {
         if let Some(within) = websocket.link().told_to_go() {
             return Some(Turn::ToldToGo(within));
         }
-        if self.farewell_deadline(websocket.last_written()).is_some_and(|at| now >= at) {
+        if self.farewell_deadline(websocket).is_some_and(|at| now >= at) {
             websocket.link().failed();
         }
         let parted = websocket.parted(cx, &self.session, now)?;

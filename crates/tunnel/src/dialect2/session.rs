@@ -146,6 +146,7 @@ impl Session {
         }
         // Where nothing but the end is left to tell it does not matter from where on.
         let only_end = matches!(&self.over, Some(Over::Reset(code, _)) if *code != ResetCode::LOCAL);
+        let only_end = only_end && self.role == Role::Client;
         if !only_end && !self.sending.can_go_on_from(received) {
             return Err(NoResume::Gone);
         }

@@ -2,12 +2,16 @@
 
 use std::future::Future;
 use std::task::Context;
+use std::time::Duration;
 
 use relay::Leg;
 use tokio::time::Instant;
 
-use super::Carrier;
+use super::{Carrier, WebSocket};
 use crate::dialect2::reset::ResetCode;
+
+/// For the farewell on a WebSocket that was had when the time for it was almost over.
+const LATE: Duration = Duration::from_millis(200);
 
 impl<L: Leg> Carrier<L> {
     pub(super) fn decide_by_limits(&mut self, now: Instant) {
@@ -28,10 +32,12 @@ impl<L: Leg> Carrier<L> {
         self.local.last_moved.checked_add(self.limits.idle?)
     }
 
-    /// Once the session is over: when a WebSocket is given up that takes nothing.
-    pub(super) fn farewell_deadline(&self, last_written: Instant) -> Option<Instant> {
-        let patience = self.over_since?.max(last_written).checked_add(self.control_timeout);
-        patience.into_iter().chain(self.hurried).min()
+    /// Once the session is over: when a WebSocket is given up that takes nothing. One that was had after the order
+    /// to stop has its chance, too.
+    pub(super) fn farewell_deadline<W: Leg>(&self, websocket: &WebSocket<W>) -> Option<Instant> {
+        let patience = self.over_since?.max(websocket.last_written()).checked_add(self.control_timeout);
+        let hurried = self.hurried.map(|at| at.max(websocket.begun() + LATE));
+        patience.into_iter().chain(hurried).min()
     }
 
     /// The one timer of a tunnel. It is moved only to an earlier time; when it fires too early, the next poll

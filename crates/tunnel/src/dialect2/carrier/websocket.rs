@@ -14,7 +14,8 @@ use tokio::time::{Instant, timeout};
 
 use super::writing::Writing;
 use crate::carry::Wire;
-use crate::dialect2::link::{Link, Parted};
+use crate::close;
+use crate::dialect2::link::{Cut, Link, Parted};
 use crate::dialect2::session::Session;
 use crate::frame::{Opcode, Role, encode_control};
 
@@ -35,6 +36,7 @@ pub struct WebSocket<W> {
     size: Size,
     writing: Option<Writing>,
     unflushed: bool,
+    begun: Instant,
     last_written: Instant,
     /// How a write failed: nothing more is written. What the peer sent is still to be read.
     broken: Option<ErrorKind>,
@@ -46,6 +48,7 @@ impl<W: Leg> WebSocket<W> {
     /// The WebSocket of a link that [`Session::new`], [`Session::resume`] or [`Session::resumed`] made, right
     /// after its upgrade.
     pub fn new(link: Link, wire: Wire<W>) -> Self {
+        let begun = Instant::now();
         Self {
             link,
             role: wire.role,
@@ -55,7 +58,8 @@ impl<W: Leg> WebSocket<W> {
             size: Size::default(),
             writing: None,
             unflushed: false,
-            last_written: Instant::now(),
+            begun,
+            last_written: begun,
             broken: None,
             old: None,
         }
@@ -121,14 +125,21 @@ impl<W: Leg> WebSocket<W> {
         ack.into_iter().chain(old).fold(self.link.deadline(), Instant::min)
     }
 
+    /// Since when there is this one.
+    pub(super) fn begun(&self) -> Instant {
+        self.begun
+    }
+
     /// When it last took a byte.
     pub(super) fn last_written(&self) -> Instant {
         self.last_written
     }
 
-    /// Whether the peer has surely read our RESET: it has answered the Close behind it.
+    /// Whether the peer has surely read our RESET: it has answered the Close behind it. A Close that says that
+    /// another WebSocket has taken over is no answer: nothing was read here any more.
     pub(super) fn has_told_reset(&self) -> bool {
-        self.link.has_sent_reset() && self.link.is_answered()
+        let taken_over = self.link.cut() == Cut::Closed(close::TAKEN_OVER);
+        self.link.has_sent_reset() && self.link.is_answered() && !taken_over
     }
 
     /// How it is done with, once it is and our Close is written and the stream shut down, if that is possible.

@@ -20,6 +20,9 @@ impl Link {
         if self.retired || self.close_sent {
             return None;
         }
+        if session.is_finished() {
+            session.give_up_upgrade(); // nothing will be asked for again, so that the last ACK may say it all
+        }
         let mut out = Vec::new();
         if !self.greeted || session.receiving.ack_due().is_some_and(|due| due <= now) {
             self.put_ack(session, &mut out, now);

@@ -267,6 +267,38 @@ fn while_an_upgrade_is_under_way_no_more_is_confirmed_than_it_reports() {
 }
 
 #[test]
+fn what_is_finished_while_an_upgrade_is_under_way_is_confirmed_to_its_end() {
+    let mut near = Near::open(Role::Client, true);
+    near.session.end_of_file();
+    near.control();
+    near.frame(&ack(1, 65_536));
+    assert_eq!(near.session.begin_upgrade(), 0);
+    near.frame(&Frame::Eof { total: 0 });
+    near.session.shut_down(near.now);
+    assert_eq!(near.session.over(), Some(Over::Finished));
+    let wrote = near.control();
+    assert_eq!((wrote.messages, wrote.close), (frames(&[ack(1, 65_536)]).messages, Some(1000)));
+}
+
+#[test]
+fn a_stop_is_told_by_a_resume_and_by_a_client_alone() {
+    for (role, kept) in [(Role::Client, true), (Role::Server, false)] {
+        let mut near = Near::open(role, true);
+        near.data(b"hello");
+        near.session.reset(ResetCode::STOPPING, "");
+        assert_eq!(near.session.detach(near.now), kept);
+        if role == Role::Server {
+            assert_eq!(near.session.resume(0, 1, near.now).err(), Some(NoResume::Gone));
+            continue;
+        }
+        assert_eq!(near.session.begin_upgrade(), 5);
+        near.link = near.session.resumed(0, near.now).unwrap();
+        let reset = Frame::Reset { code: ResetCode::STOPPING.0, text: String::new() };
+        assert_eq!(near.control().messages, frames(&[ack(0, 65_536), reset]).messages);
+    }
+}
+
+#[test]
 fn a_lost_last_ack_ends_the_stream_cleanly() {
     let mut near = Near::open(Role::Client, true);
     near.session.end_of_file();
