@@ -95,6 +95,8 @@ pub(crate) struct Resuming<'w, L: Leg> {
     pinged: Option<Pinged>,
     /// While there is no WebSocket.
     gone: Option<Gone>,
+    /// All is to end: when the gateway is told no more, at the latest.
+    at_last: Option<Instant>,
     /// The session is over, and the gateway is still to be told.
     is_telling: bool,
     stop: CancellationToken,
@@ -140,6 +142,7 @@ impl<'w, L: Leg> Resuming<'w, L> {
             replace_at: None,
             pinged: None,
             gone: None,
+            at_last: None,
             is_telling: false,
             stop,
             wakes,
@@ -172,15 +175,16 @@ impl<'w, L: Leg> Resuming<'w, L> {
     /// The next thing to decide about. May be dropped.
     async fn event(&mut self) -> Event<'w> {
         let due = self.due();
-        let may_hurry = self.gone.as_ref().is_some_and(|gone| !gone.is_hurried());
+        let may_hurry = self.gone.is_some() && self.at_last.is_none();
         let Self { carrier, websocket, redial, wakes, is_telling, stop, .. } = self;
         tokio::select! {
             biased;
             () = stop.cancelled(), if may_hurry => Event::Stopped,
-            event = carried(carrier, websocket.as_mut(), *is_telling) => event,
             step = step(redial.as_mut()) => Event::Step(step),
             () = wakes.next() => Event::Woken,
             () = until(due) => Event::Due,
+            // Last: who always has something to carry would leave nothing of the turn to the others.
+            event = carried(carrier, websocket.as_mut(), *is_telling) => event,
         }
     }
 

@@ -142,8 +142,11 @@ impl<'w> Redial<'w> {
         self.dial();
     }
 
-    /// The next attempt is to have a new credential.
+    /// The next attempt is to have a new credential. One that is on its way with the old one is given up.
     pub(super) fn renew(&mut self) {
+        if self.renewal != Renewal::Wanted && matches!(self.stage, Stage::Reaching(_)) {
+            self.stage = Stage::Idle;
+        }
         self.renewal = Renewal::Wanted;
     }
 

@@ -30,19 +30,11 @@ const SPREAD: Duration = Duration::from_secs(1);
 /// Without a WebSocket.
 pub(super) struct Gone {
     since: Instant,
-    /// Whatever the grace says, it is not given up before, or at this time at the latest.
+    /// Whatever the grace says, it is not given up before.
     not_before: Option<Instant>,
-    at_last: Option<Instant>,
     /// The old WebSocket of a hand-over, which is told of the new one before we are.
     is_hand_over: bool,
     _counted: Detached,
-}
-
-impl Gone {
-    /// Whether it is known already that all is to end.
-    pub(super) fn is_hurried(&self) -> bool {
-        self.at_last.is_some()
-    }
 }
 
 /// A ping after a sleep.
@@ -57,7 +49,7 @@ impl<'w, L: Leg> Resuming<'w, L> {
     pub(super) fn take(&mut self, event: Event<'w>) -> ControlFlow<()> {
         match event {
             Event::Turn(Turn::Over(_)) => return ControlFlow::Break(()),
-            Event::Turn(Turn::Cut(cut)) => self.cut(cut),
+            Event::Turn(Turn::Cut(cut)) => return self.cut(cut),
             Event::Turn(Turn::ToldToGo(within)) => self.told_to_go(within),
             Event::Over => return self.over(),
             Event::Step(Step::Due) => self.redial(super::Redial::dial),
@@ -81,7 +73,7 @@ impl<'w, L: Leg> Resuming<'w, L> {
     }
 
     /// The WebSocket is gone.
-    fn cut(&mut self, cut: Cut) {
+    fn cut(&mut self, cut: Cut) -> ControlFlow<()> {
         let age = self.since.elapsed();
         self.websocket = None;
         (self.replace_at, self.pinged) = (None, None);
@@ -90,7 +82,6 @@ impl<'w, L: Leg> Resuming<'w, L> {
         self.gone = Some(Gone {
             since: Instant::now(),
             not_before: None,
-            at_last: None,
             is_hand_over,
             _counted: self.life.detach(),
         });
@@ -99,32 +90,33 @@ impl<'w, L: Leg> Resuming<'w, L> {
             Cut::Closed(_) | Cut::Silent | Cut::Here => self.ages.ended(),
         }
         if is_hand_over {
-            return; // what is under way has done it
+            return ControlFlow::Continue(()); // what is under way has done it
         }
         tracing::info!(why = why(cut), age_s = age.as_secs(), "tunnel cut, resuming it");
         if age >= SETTLED {
             self.is_retaken = false;
         }
-        match cut {
-            Cut::Closed(close::TAKEN_OVER) => self.taken_over(),
-            Cut::Closed(close::RENEW) => self.redial(|redial| {
-                redial.renew();
-                redial.at_once();
-            }),
-            _ => {
-                let moved = self.carrier.session().progress() > self.progress;
-                self.redial(|redial| redial.lost(moved || age >= OF_USE));
-            }
+        if cut == Cut::Closed(close::TAKEN_OVER) {
+            return self.taken_over();
         }
+        let moved = self.carrier.session().progress() > self.progress;
+        self.redial(|redial| {
+            if cut == Cut::Closed(close::RENEW) {
+                redial.renew();
+            }
+            redial.lost(moved || age >= OF_USE);
+        });
+        ControlFlow::Continue(())
     }
 
     /// By an upgrade of ours whose answer was lost; or by somebody who has the session's secret: who of us goes
     /// on is then settled by the gateway, once.
-    fn taken_over(&mut self) {
-        match std::mem::replace(&mut self.is_retaken, true) {
-            true => self.carrier.session().refused(NoResume::Stale),
-            false => self.redial(super::Redial::at_once),
+    fn taken_over(&mut self) -> ControlFlow<()> {
+        if std::mem::replace(&mut self.is_retaken, true) {
+            return self.refused(NoResume::Stale);
         }
+        self.redial(super::Redial::at_once);
+        ControlFlow::Continue(())
     }
 
     /// It is over, without a WebSocket. What we ended is still told to the gateway, if it comes back in time: of a
@@ -137,14 +129,11 @@ impl<'w, L: Leg> Resuming<'w, L> {
         ControlFlow::Continue(())
     }
 
-    /// All is to end, and the gateway is still to be told of this session. It counts as a failure of the
-    /// application's connection: after any other end of ours a session cannot be resumed to tell it.
+    /// All is to end, and the gateway is still to be told of this session.
     fn stopped(&mut self) {
-        self.carrier.session().reset(ResetCode::LOCAL, "stopping");
-        if let Some(gone) = &mut self.gone
-            && !gone.is_hurried()
-        {
-            gone.at_last = Some(Instant::now() + LAST_WORDS);
+        self.carrier.session().reset(ResetCode::STOPPING, "");
+        if self.at_last.is_none() {
+            self.at_last = Some(Instant::now() + LAST_WORDS);
             self.redial(super::Redial::at_once);
         }
     }
@@ -230,10 +219,11 @@ impl<'w, L: Leg> Resuming<'w, L> {
         ControlFlow::Continue(())
     }
 
-    /// The session cannot go on. Of one that is over already nothing is left to tell.
+    /// The session cannot go on. Of one that is over already nothing is left to tell, and nobody to tell it to.
     fn refused(&mut self, why: NoResume) -> ControlFlow<()> {
+        let was_over = self.websocket.is_none() && self.carrier.session().over().is_some();
         self.carrier.session().refused(why);
-        match self.is_telling {
+        match was_over {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()), // who carries notices
         }
@@ -266,7 +256,7 @@ impl<'w, L: Leg> Resuming<'w, L> {
         let grace = self.redial.as_ref()?.kept.grace;
         let end = self.carrier.session().expires(grace);
         let end = end.map(|end| gone.not_before.map_or(end, |least| end.max(least)));
-        [end, gone.at_last].into_iter().flatten().min()
+        [end, self.at_last].into_iter().flatten().min()
     }
 
     fn time_has_come(&mut self) -> ControlFlow<()> {
