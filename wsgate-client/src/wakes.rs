@@ -31,10 +31,10 @@ impl SleepWatch {
     }
 
     /// With a clock that says how long the machine has slept in all.
-    fn of(slept: impl Fn() -> Duration + Send + 'static) -> Self {
+    pub(crate) fn of(slept: impl Fn() -> Duration + Send + 'static) -> Self {
         let (waking, woken) = watch::channel(());
+        let mut before = slept();
         let task = tokio::spawn(async move {
-            let mut before = slept();
             loop {
                 sleep(LOOK).await;
                 let now = slept();

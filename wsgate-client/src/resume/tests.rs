@@ -1,10 +1,11 @@
 use super::*;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use relay::{Meter, Socket};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tunnel::Limits;
 
@@ -104,6 +105,44 @@ async fn a_panic_is_told_to_the_gateway() {
     let (mask, reset) = (&got[21..25], &got[25..28]);
     let plain: Vec<u8> = reset.iter().zip(mask).map(|(byte, key)| byte ^ key).collect();
     assert_eq!(plain, [4, 0, 5], "RESET 5 after an ACK: {got:02x?}");
+}
+
+/// Sleeps for a minute, as far as the client can tell, and does or does not answer the ping that follows. Tells
+/// after how long the WebSocket was given up.
+async fn after_a_sleep(answers: bool) -> Option<Duration> {
+    let (config, work) = config();
+    let ((near, mut far), (local, _application)) = (pair().await, pair().await);
+    let slept = Arc::new(AtomicU64::new(0));
+    let clock = slept.clone();
+    let watch = SleepWatch::of(move || Duration::from_secs(clock.load(Ordering::Relaxed)));
+    let begin = Begin { wakes: watch.wakes(), ..begin(&config, &work, near) };
+    let carrying = Resuming::new(Socket::from(local), begin).carry();
+    let gateway = async {
+        far.write_all(b"\x82\x0d\x02\0\0\0\0\0\0\0\0\0\x01\0\0").await.unwrap();
+        far.read_exact(&mut [0; 19]).await.unwrap(); // its ACK
+        slept.store(60, Ordering::Relaxed);
+        let mut ping = [0; 6];
+        far.read_exact(&mut ping).await.unwrap();
+        assert_eq!(ping[..2], [0x89, 0x80]);
+        let begun = Instant::now();
+        if answers {
+            far.write_all(b"\x8a\0").await.unwrap();
+        }
+        let ended = timeout(Duration::from_secs(8), far.read(&mut [0; 64])).await.ok()?;
+        assert!(matches!(ended, Ok(0) | Err(_)), "{ended:?}");
+        Some(begun.elapsed())
+    };
+    tokio::select! {
+        _ = carrying => unreachable!("it is kept for the grace"),
+        given_up = gateway => given_up,
+    }
+}
+
+#[tokio::test]
+async fn after_a_sleep_a_gateway_has_five_seconds_to_answer() {
+    let (answered, silent) = tokio::join!(after_a_sleep(true), after_a_sleep(false));
+    assert_eq!(answered, None);
+    assert!(silent.is_some_and(|after| after >= Duration::from_millis(4900)), "{silent:?}");
 }
 
 #[tokio::test]
