@@ -13,48 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::frame::{HEAD_ROOM, Opcode, encode_control, put_header};
+use crate::legs::{Pipe, settings};
 use crate::{Decoder, Violation};
 
 mod limits;
-
-/// A pipe that remembers that it was to be reset, and may be told that it has failed.
-struct Pipe(DuplexStream, Arc<AtomicBool>, Arc<AtomicBool>);
-
-impl Leg for Pipe {
-    fn reset_on_drop(&mut self) {
-        self.1.store(true, Ordering::SeqCst);
-    }
-
-    fn take_error(&self) -> Option<std::io::ErrorKind> {
-        self.2.swap(false, Ordering::SeqCst).then_some(std::io::ErrorKind::TimedOut)
-    }
-}
-
-impl tokio::io::AsyncRead for Pipe {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl tokio::io::AsyncWrite for Pipe {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
-    }
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
 
 /// A tunnel's end under test, and the far ends of its two legs.
 struct Rig {
@@ -520,17 +482,6 @@ impl tokio::io::AsyncWrite for Reset {
     }
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         Poll::Ready(Err(std::io::ErrorKind::NotConnected.into()))
-    }
-}
-
-fn settings() -> Settings {
-    Settings {
-        control_timeout: Duration::from_secs(10),
-        limits: Limits::default(),
-        stop: CancellationToken::new(),
-        meter: relay::Meter::default(),
-        round_trip: None,
-        tap: None,
     }
 }
 
