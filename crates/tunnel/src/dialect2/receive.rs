@@ -85,7 +85,7 @@ impl Receiving {
         self.edge
     }
 
-    #[cfg(test)]
+    /// The window that is announced.
     pub(super) fn window(&self) -> u32 {
         self.window
     }
