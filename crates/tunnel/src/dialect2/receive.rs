@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::blocks::Blocks;
 use super::budget::Budget;
-use super::wire::{Fault, Frame};
+use super::wire::{DATA_ROOM, Fault, Frame};
 use crate::header::MIN_WINDOW;
 
 /// An ACK waits so long for DATA to ride with, after the last delivery.
@@ -179,9 +179,10 @@ impl Receiving {
         self.told != self.tellable()
     }
 
-    /// Whether a quarter of the window was delivered since the last ACK.
+    /// Whether a quarter of the window was delivered since the last ACK; or as much of it as a frame carries whose
+    /// head is read into the same buffer: of 256 KiB buffers each is told of, not every other one.
     pub(super) fn is_quarter_untold(&self) -> bool {
-        self.tellable() - self.told >= u64::from(self.window / 4)
+        self.tellable() - self.told + DATA_ROOM as u64 >= u64::from(self.window / 4)
     }
 
     /// When an ACK is to be sent, if it has something new to tell.
@@ -263,10 +264,12 @@ mod tests {
     fn a_quarter_of_the_window_and_the_end_of_file_are_told_at_once() {
         let now = Instant::now();
         let mut receiving = receiving(1 << 20);
-        receiving.delivered_more(16_383, false, now);
+        let quarter = 16_384 - DATA_ROOM;
+        receiving.delivered_more(quarter - 1, false, now);
         assert_eq!(receiving.ack_due(), Some(now + LAZY));
         receiving.delivered_more(1, false, now + MS);
         assert_eq!(receiving.ack_due(), Some(now));
+        receiving.delivered_more(DATA_ROOM, false, now + MS);
         assert_eq!(receiving.ack(), ack(16_384, 65_536));
         assert_eq!(receiving.end_of_file(16_384, 16_384), Ok(()));
         assert!(receiving.wants_shutdown());
