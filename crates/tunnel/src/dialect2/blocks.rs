@@ -136,6 +136,18 @@ impl Blocks {
         n
     }
 
+    /// The largest buffer up to `size` that could be [kept](Self::keep) now; `size` if none could.
+    pub(super) fn size_to_keep(&self, size: Size) -> Size {
+        let left = self.most.min(self.charge.most()).saturating_sub(self.memory);
+        let fits = |candidate: &Size| *candidate <= size && candidate.bytes() <= left;
+        [Size::Large, Size::Medium, Size::Small].into_iter().find(fits).unwrap_or(size)
+    }
+
+    /// Whether nothing more could be taken unless all that is held moves together first.
+    pub(super) fn is_crammed(&self) -> bool {
+        self.kept > 0 && self.memory + BLOCK > self.most.min(self.charge.most())
+    }
+
     /// Whether so many bytes in a buffer of this size are better [kept](Self::keep) than copied.
     pub(super) fn would_keep(&self, bytes: usize, size: usize) -> bool {
         bytes * 2 >= size && self.memory + size <= self.most.min(self.charge.most())

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use relay::Buffer;
+use relay::{Buffer, Size};
 
 use super::blocks::Blocks;
 use super::budget::Budget;
@@ -13,6 +13,8 @@ use crate::header::MIN_WINDOW;
 /// Less credit than this part of what is under way is not worth a frame: the ACK that is due gives more (the silly
 /// window of RFC 9293 section 3.8.6.2.1).
 const CRUMB: usize = 16;
+/// The same where all that is held would have to be copied to make place.
+const DEAR: usize = 2;
 
 #[derive(Debug)]
 pub(super) struct Sending {
@@ -83,7 +85,8 @@ impl Sending {
         }
         let edge = self.edge.min(self.confirmed.saturating_add(self.window));
         let credit = usize::try_from(edge.saturating_sub(self.sent)).unwrap_or(usize::MAX);
-        if credit < self.unconfirmed() / CRUMB {
+        let crammed = self.replay.as_ref().is_some_and(Blocks::is_crammed);
+        if credit < self.unconfirmed() / if crammed { DEAR } else { CRUMB } {
             return 0;
         }
         let held = self.replay.as_ref().map_or(usize::MAX, Blocks::room);
@@ -101,6 +104,11 @@ impl Sending {
         if let Some(replay) = &mut self.replay {
             replay.push(bytes);
         }
+    }
+
+    /// What to read into where `size` would be good for the local socket.
+    pub(super) fn read_size(&self, size: Size) -> Size {
+        self.replay.as_ref().map_or(size, |replay| replay.size_to_keep(size))
     }
 
     /// Whether so many bytes in a buffer of this size are to be [kept](Self::record_kept) there.
@@ -235,6 +243,29 @@ mod tests {
             assert_eq!(sending.acknowledge(delivered, 65_536), Ok(()));
             assert_eq!(sending.room(), room, "{delivered} are delivered");
         }
+    }
+
+    #[test]
+    fn what_is_kept_is_not_copied_for_little() {
+        let mut sending = sending(true);
+        assert_eq!(sending.acknowledge(0, 128 * 1024), Ok(()));
+        let keep = |sending: &mut Sending, bytes: usize| {
+            let size = sending.read_size(Size::Large);
+            assert!(sending.would_keep(bytes, size.bytes()));
+            sending.record_kept(Arc::new(Buffer::take(size)), size.bytes() - bytes..size.bytes());
+            (size, sending.read_size(Size::Large), sending.room())
+        };
+        let (small, medium, large) = (Size::Small, Size::Medium, Size::Large);
+        assert_eq!(keep(&mut sending, 65_000), (medium, medium, 66_072));
+        assert_eq!(keep(&mut sending, 40_000), (medium, large, 0), "26,072 of credit, and no place");
+        assert_eq!(sending.acknowledge(65_000, 128 * 1024), Ok(()));
+        sending.release(u64::MAX);
+        assert_eq!((sending.read_size(large), sending.room()), (medium, 91_072));
+        assert_eq!(sending.read_size(small), small);
+        assert_eq!(keep(&mut sending, 33_000), (medium, large, 58_072), "much credit is worth a copy");
+        sending.record(&[7; 16_000]);
+        assert_eq!((sending.memory(), sending.room()), (96 * 1024, 42_072), "all is moved");
+        assert_eq!(sending.read_size(large), small);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::carry::{Tap, tapping};
 use crate::dialect2::link::Taken;
 use crate::dialect2::session::Session;
+use crate::dialect2::wire::DATA_ROOM;
 use crate::frame::Role;
 
 /// As many pieces as one vectored write is given.
@@ -96,7 +97,7 @@ impl<L: Leg> Local<L> {
         let got = into.filled().len();
         if got > 0 {
             tapping(&mut self.tap, self.role.local())(&buffer[..got]);
-            self.size = self.size.after(got, buffer.len());
+            self.size = next_size(self.size, got, most);
             self.read.add(got);
             self.last_moved = now;
         } else {
@@ -243,10 +244,48 @@ impl<L: Leg> Local<L> {
     }
 }
 
+/// The size for the next read after one that got `got` of the `most` bytes it might. One that got all says nothing
+/// of how much there was, unless it might fill a whole buffer.
+fn next_size(size: Size, got: usize, most: usize) -> Size {
+    if got < most {
+        size.after(got, usize::MAX)
+    } else if most + DATA_ROOM >= size.bytes() {
+        size.after(got, most)
+    } else {
+        size
+    }
+}
+
 /// One slice in a plain write, which the kernel does sooner.
 fn write<L: Leg>(leg: &mut L, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
     match slices {
         [only] => Pin::new(leg).poll_write(cx, only),
         several => Pin::new(leg).poll_write_vectored(cx, several),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_allowed_to_be_more_does_not_shrink_the_buffer() {
+        let (small, medium, large) = (Size::Small, Size::Medium, Size::Large);
+        let whole = |size: Size| size.bytes() - DATA_ROOM;
+        for (size, got, most, next) in [
+            (small, whole(small), whole(small), medium),
+            (medium, whole(medium), whole(medium), large),
+            (large, whole(large), whole(large), large),
+            (large, 100, 100, large),
+            (large, 100, whole(large), medium),
+            (large, whole(small), whole(small), large),
+            (large, 10_000, whole(small), medium),
+            (large, 20_000, whole(medium), large),
+            (medium, 100, 100, medium),
+            (small, 100, 100, small),
+            (small, 100, 200, small),
+        ] {
+            assert_eq!(next_size(size, got, most), next, "{size:?}: {got} of {most}");
+        }
     }
 }

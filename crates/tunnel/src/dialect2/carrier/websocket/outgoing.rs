@@ -88,7 +88,7 @@ impl<W: Leg> WebSocket<W> {
         if room == 0 || local.has_ended() {
             return Poll::Pending;
         }
-        let mut buffer = Buffer::take(local.size);
+        let mut buffer = Buffer::take(session.sending.read_size(local.size));
         let got = ready!(local.read(cx, session, &mut buffer[DATA_ROOM..], room, now));
         let frame = (got > 0).then(|| self.link.data(session, buffer, got, now));
         Poll::Ready(frame.map(Writing::Data))
