@@ -5,6 +5,7 @@ use e2e::docker::{docker, unique_label};
 use e2e::eventually::eventually;
 use e2e::load::Load;
 use e2e::motarei::Motarei;
+use e2e::process::Signal;
 
 use super::{Wrap, alone, below_run};
 
@@ -93,6 +94,8 @@ fn one_that_dies_soon_gives_its_visitors_back() {
     site.deploy.hup(&site.plan());
     let second = site.second();
     eventually("the new one answers", || (site.load.answers("2") > 0).then_some(()));
+    // start_server would start another one in its place, which might answer before this is seen.
+    site.deploy.supervisor.signal(Signal::STOP);
     // The engine sees it die by itself. What says so dies with it, so that its status may be anything.
     let _ = docker().command().args(["exec", &second, "sh", "-c", "kill -TERM 1"]).output();
     eventually("that it died is said", || {
@@ -102,6 +105,7 @@ fn one_that_dies_soon_gives_its_visitors_back() {
     site.goes_on("1", 100);
     assert!(site.proxy.status().unwrap().container(&second).is_none(), "it is gone");
     super::only_those_inside_are_lost(&site.load.stop());
+    site.deploy.supervisor.signal(Signal::CONT);
 }
 
 #[test]
