@@ -19,6 +19,7 @@ mod redial;
 mod turns;
 mod verdict;
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -127,11 +128,12 @@ pub(crate) struct Begin<'w> {
 }
 
 impl<'w, L: Leg> Resuming<'w, L> {
-    pub(crate) fn new(local: L, begin: Begin<'w>) -> Self {
+    /// In a box, that an idle tunnel holds it but once.
+    pub(crate) fn new(local: L, begin: Begin<'w>) -> Box<Self> {
         let Begin { way, wire, agreed, budget, settings, wakes, life } = begin;
         let (session, link) = Session::new(agreed.terms, budget, Instant::now());
         let stop = settings.stop.clone();
-        let mut resuming = Self {
+        let mut resuming = Box::new(Self {
             carrier: Carrier::new(local, session, settings),
             websocket: None,
             since: Instant::now(),
@@ -147,19 +149,20 @@ impl<'w, L: Leg> Resuming<'w, L> {
             stop,
             wakes,
             life,
-        };
+        });
         resuming.attach(WebSocket::new(link, wire));
         resuming
     }
 
     /// Carries until the session is over. If something in here panics, the gateway is told: what the application
     /// has locked behind it is not to stay locked for the grace.
-    pub(crate) async fn carry(mut self) -> Closed {
-        if let Err(panic) = panics::caught(self.run()).await {
-            let _ = panics::caught(self.farewell()).await; // it has been told as far as it goes
+    pub(crate) async fn carry(mut self: Box<Self>) -> Closed {
+        let run = panics::caught(pin!(self.run())).await;
+        if let Err(panic) = run {
+            let _ = panics::caught(pin!(self.farewell())).await; // it has been told as far as it goes
             std::panic::resume_unwind(panic);
         }
-        drop(self.websocket);
+        drop(self.websocket.take());
         Closed { ended: self.carrier.ended(), resumes: self.life.resumes() }
     }
 

@@ -1,6 +1,7 @@
 //! A local connection, from its acceptance to its log line.
 
 use std::error::Error;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -71,22 +72,23 @@ pub(crate) async fn carry_one(way: Way<'_>, local: impl Leg, stop: &Stop) -> boo
 }
 
 /// In a box of the size that its dialect needs: a tunnel of the one does not carry the state of the other.
-async fn carried<L: Leg>(
-    way: Way<'_>,
+fn carried<'w, L: Leg + 'w>(
+    way: Way<'w>,
     local: L,
     granted: Granted,
     settings: Settings,
     wakes: Wakes,
     life: Life,
-) -> Closed {
+) -> Pin<Box<dyn Future<Output = Closed> + Send + 'w>> {
     let Granted { wire, tunnel, cookies } = granted;
     let Some(header) = tunnel else {
-        return Closed { ended: Box::pin(carry(local, wire, settings)).await, resumes: 0 };
+        let carrying = Box::pin(carry(local, wire, settings));
+        return Box::pin(async { Closed { ended: carrying.await, resumes: 0 } });
     };
     let offer = &way.config.offer;
     let agreed = Agreed::on(offer, &header, &cookies);
     let begin = Begin { way, wire, agreed, budget: &offer.budget, settings, wakes, life };
-    Box::pin(Resuming::new(local, begin).carry()).await
+    Box::pin(Resuming::new(local, begin).carry())
 }
 
 fn settings(stop: &Stop, meter: Meter, round_trip: Option<RoundTrip>) -> Settings {

@@ -12,7 +12,7 @@ use daemon::sockets::Sockets;
 use daemon::stop::Stop;
 use monitor::{Status, StatusListener};
 use relay::{Meter, Socket};
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tunnel::dialect2::Budget;
@@ -23,7 +23,7 @@ use crate::held::{Caps, Held};
 use crate::limits::Tally;
 use crate::metrics::Metrics;
 use crate::report::{self, Told};
-use crate::session::{self, Open, Return};
+use crate::session::{self, Line, Open};
 use crate::{Config, connection};
 
 /// What connections get to write their last answer when all tunnels have ended.
@@ -48,7 +48,7 @@ pub(crate) struct Gate {
     pub(crate) meter: Meter,
     pub(crate) open: Roster<Open>,
     /// The sessions that may be resumed.
-    pub(crate) held: Held<mpsc::Sender<Return>>,
+    pub(crate) held: Held<Line>,
     /// The processes that may have the others.
     pub(crate) handover: Option<Handover>,
     /// The memory of all sessions.

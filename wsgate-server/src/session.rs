@@ -39,7 +39,8 @@ use crate::stream::Stream;
 use crate::upgrade;
 
 use admission::{Admitted, Slot};
-pub(crate) use dialect2::Return;
+pub(crate) use dialect2::Line;
+use dialect2::Return;
 pub(crate) use handed::answer;
 
 /// The last control frames of a tunnel get so long when `--write-timeout` is off.

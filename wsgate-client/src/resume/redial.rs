@@ -71,8 +71,8 @@ pub(super) enum Step<'w> {
     /// The pause is over.
     Due,
     /// The session is to begin an upgrade, which goes to [`Redial::ask`].
-    Reached(Reached<'w>),
-    Granted(Granted),
+    Reached(Box<Reached<'w>>),
+    Granted(Box<Granted>),
     Failed(AttemptError),
 }
 
@@ -96,12 +96,12 @@ impl<'w> Redial<'w> {
                 if result.is_ok() && self.renewal == Renewal::Wanted {
                     self.renewal = Renewal::Done;
                 }
-                result.map_or_else(Step::Failed, Step::Reached)
+                result.map_or_else(Step::Failed, |reached| Step::Reached(Box::new(reached)))
             }
             Stage::Asking(asking) => {
                 let result = asking.await;
                 self.stage = Stage::Idle;
-                result.map_or_else(Step::Failed, Step::Granted)
+                result.map_or_else(Step::Failed, |granted| Step::Granted(Box::new(granted)))
             }
         }
     }

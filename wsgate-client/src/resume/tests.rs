@@ -87,7 +87,8 @@ async fn pair() -> (TcpStream, TcpStream) {
 async fn a_panic_is_told_to_the_gateway() {
     let (config, work) = config();
     let (near, mut far) = pair().await;
-    let carrying = panics::caught(Resuming::new(Bomb, begin(&config, &work, near)).carry());
+    let carrying = pin!(Resuming::new(Bomb, begin(&config, &work, near)).carry());
+    let carrying = panics::caught(carrying);
     let mut got = Vec::new();
     let hearing = async {
         let mut frames = [0; 256];

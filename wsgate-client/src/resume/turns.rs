@@ -55,9 +55,9 @@ impl<'w, L: Leg> Resuming<'w, L> {
             Event::Step(Step::Due) => self.redial(super::Redial::dial),
             Event::Step(Step::Reached(reached)) => {
                 let received = self.carrier.session().begin_upgrade();
-                self.redial(|redial| redial.ask(reached, received));
+                self.redial(|redial| redial.ask(*reached, received));
             }
-            Event::Step(Step::Granted(granted)) => return self.granted(granted),
+            Event::Step(Step::Granted(granted)) => return self.granted(*granted),
             Event::Step(Step::Failed(error)) => return self.failed(&error),
             Event::Woken => self.woken(),
             Event::Due => return self.time_has_come(),

@@ -39,6 +39,9 @@ pub(crate) struct Return {
     pub(super) answer: oneshot::Sender<Result<u64, NoResume>>,
 }
 
+/// Leads clients that come back to their session. In boxes: a channel holds the space of 32 from the beginning.
+pub(crate) type Line = mpsc::Sender<Box<Return>>;
+
 /// Where the session's WebSocket is.
 enum Way {
     /// Its 101 is being written.
@@ -62,8 +65,8 @@ struct Running {
     about: Arc<About>,
     carrier: Carrier<Socket>,
     /// By it the session is found; `None` if it is not to be.
-    entry: Option<Entry<mpsc::Sender<Return>>>,
-    returns: mpsc::Receiver<Return>,
+    entry: Option<Entry<Line>>,
+    returns: mpsc::Receiver<Box<Return>>,
     grace: Duration,
     meter: Meter,
     /// `None` until the first WebSocket.
@@ -99,11 +102,11 @@ pub(super) fn begin(
         entered: None,
         end: None,
     };
-    tokio::spawn(running.run(slot, Box::new(Upgrading { link, back: None, upgraded })));
+    tokio::spawn(Box::new(running).run(slot, Box::new(Upgrading { link, back: None, upgraded })));
 }
 
 impl Running {
-    async fn run(mut self, slot: Slot, first: Box<Upgrading>) {
+    async fn run(mut self: Box<Self>, slot: Slot, first: Box<Upgrading>) {
         let mut way = Way::Upgrading(first);
         loop {
             way = match way {
@@ -117,7 +120,7 @@ impl Running {
     }
 
     /// The session is over, and its places are given back.
-    fn finish(mut self, slot: Slot) {
+    fn finish(mut self: Box<Self>, slot: Slot) {
         let by_itself = match self.carrier.session().over() {
             Some(Over::Finished) => End::Finished,
             _ => End::Reset,

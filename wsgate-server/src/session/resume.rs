@@ -14,7 +14,7 @@ use tunnel::header::{Header, Request};
 use tunnel::session_id::{Instance, SessionHash};
 
 use super::elsewhere::Elsewhere;
-use super::{About, Return, Upgraded, upgraded};
+use super::{About, Line, Return, Upgraded, upgraded};
 use crate::held::{NotFound, Owner};
 use crate::refusal::Refusal;
 use crate::run::Gate;
@@ -37,7 +37,7 @@ pub(super) enum Found {
 /// A session that is here, and how far its client is.
 pub(super) struct Here {
     hash: SessionHash,
-    line: mpsc::Sender<Return>,
+    line: Line,
     received: u64,
     attempt: u32,
 }
@@ -130,7 +130,7 @@ impl Here {
     ) -> Result<u64, NotFound> {
         let Self { hash, line, received, attempt } = self;
         let (answer, answered) = oneshot::channel();
-        let back = Return { about, received, attempt, upgraded, answer };
+        let back = Box::new(Return { about, received, attempt, upgraded, answer });
         // It may have ended since it was found.
         let ended = || gate.held.end_of(hash, Instant::now());
         line.try_send(back).map_err(|unsent| match unsent {

@@ -28,7 +28,7 @@ impl Running {
                     }
                 },
                 Some(back) = self.returns.recv() => {
-                    if let Some(next) = self.take_over(back) {
+                    if let Some(next) = self.take_over(*back) {
                         return Way::Upgrading(next);
                     }
                 }
@@ -58,7 +58,7 @@ impl Running {
                     Turn::ToldToGo(_) => {} // a client's to hear
                 },
                 Some(back) = self.returns.recv() => {
-                    if let Some(next) = self.take_over(back) {
+                    if let Some(next) = self.take_over(*back) {
                         tokio::spawn(websocket.dismiss(close::TAKEN_OVER));
                         return Way::Upgrading(next);
                     }
@@ -104,7 +104,7 @@ impl Running {
         loop {
             tokio::select! {
                 Some(back) = self.returns.recv() => {
-                    if let Some(next) = self.take_over(back) {
+                    if let Some(next) = self.take_over(*back) {
                         return Way::Upgrading(next);
                     }
                 }
