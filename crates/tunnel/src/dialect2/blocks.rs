@@ -143,7 +143,8 @@ impl Blocks {
         [Size::Large, Size::Medium, Size::Small].into_iter().find(fits).unwrap_or(size)
     }
 
-    /// Whether nothing more could be taken unless all that is held moves together first.
+    /// Whether nothing more could be taken, but for what has room in the last block, unless all that is held moves
+    /// together first.
     pub(super) fn is_crammed(&self) -> bool {
         self.kept > 0 && self.memory + BLOCK > self.most.min(self.charge.most())
     }

@@ -77,20 +77,27 @@ impl Sending {
         self.eof && self.confirmed == self.position()
     }
 
+    /// How many bytes are to be read from the local socket now: none if that is better done after an ACK.
+    pub(super) fn room(&self) -> usize {
+        let crammed = self.replay.as_ref().is_some_and(Blocks::is_crammed);
+        let little = self.unconfirmed() / if crammed { DEAR } else { CRUMB };
+        if self.credit() < little { 0 } else { self.all_room() }
+    }
+
     /// How many bytes may be read from the local socket now. Sessions of other threads may take the same
     /// rest of the budget meanwhile: by so much, a read a thread, it may be exceeded.
-    pub(super) fn room(&self) -> usize {
+    pub(super) fn all_room(&self) -> usize {
         if self.eof {
             return 0;
         }
-        let edge = self.edge.min(self.confirmed.saturating_add(self.window));
-        let credit = usize::try_from(edge.saturating_sub(self.sent)).unwrap_or(usize::MAX);
-        let crammed = self.replay.as_ref().is_some_and(Blocks::is_crammed);
-        if credit < self.unconfirmed() / if crammed { DEAR } else { CRUMB } {
-            return 0;
-        }
         let held = self.replay.as_ref().map_or(usize::MAX, Blocks::room);
-        credit.min(held).min(MAX_DATA)
+        self.credit().min(held).min(MAX_DATA)
+    }
+
+    /// How many bytes the peer lets us send.
+    fn credit(&self) -> usize {
+        let edge = self.edge.min(self.confirmed.saturating_add(self.window));
+        usize::try_from(edge.saturating_sub(self.sent)).unwrap_or(usize::MAX)
     }
 
     /// How many bytes are on their way, or were and are not told of.
@@ -238,6 +245,7 @@ mod tests {
         for (sent, room) in [(30_000, 35_536), (30_000, 5_536), (2_000, 0), (3_536, 0)] {
             sending.record(&vec![7; sent]);
             assert_eq!(sending.room(), room, "after {}", sending.bytes());
+            assert_eq!(sending.all_room(), 65_536 - sending.sent as usize, "but they may be");
         }
         for (delivered, room) in [(1_000, 0), (5_000, 5_000), (65_536, 65_536)] {
             assert_eq!(sending.acknowledge(delivered, 65_536), Ok(()));

@@ -205,7 +205,7 @@ impl<L: Leg> Local<L> {
     pub(super) fn read_last_words(&mut self, cx: &mut Context<'_>, session: &mut Session, now: Instant) {
         self.is_watched = false;
         while self.failure.is_some() && !self.has_ended() && !session.is_over() {
-            let room = session.sending.room();
+            let room = session.sending.all_room(); // no ACK will come before the reset is told
             if room == 0 {
                 return;
             }

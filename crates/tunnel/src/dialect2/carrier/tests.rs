@@ -218,6 +218,22 @@ async fn a_local_socket_that_takes_nothing_any_more_says_its_last_words() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn last_words_are_taken_however_little_may_still_be_sent() {
+    let (client, _server) = pair(1 << 20);
+    let End { mut carrier, mut websocket, mut far, failed, .. } = client;
+    for (words, taken) in [(&[7; 65_000][..], 65_000), (b"COMMIT", 65_000)] {
+        far.write_all(words).await.unwrap();
+        let _ = timeout(SECOND, carrier.over(&mut websocket)).await;
+        assert_eq!(carrier.session().sending.bytes(), taken, "crumbs are not worth a frame");
+    }
+    drop(websocket);
+    carrier.session().detach(Instant::now());
+    failed.store(true, Ordering::SeqCst);
+    let _ = timeout(10 * SECOND, carrier.detached()).await;
+    assert_eq!(carrier.session().sending.bytes(), 65_006);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_tap_and_the_meter_see_just_the_payload() {
     use std::sync::Mutex;
     type Pieces = Vec<(Side, Vec<u8>)>;
