@@ -62,7 +62,7 @@ fn granted(flags: &[&str]) -> (Client, TcpStream, TcpStream) {
 
 #[test]
 fn buffer_limit_is_what_is_held_to_be_sent_again() {
-    // The last crumbs of a window are not used up.
+    // The last third of a window need not be used up.
     for (flags, bytes) in [(&[][..], 700_000..1 << 21), (&["--buffer-limit", "64KiB"], 1 << 16..1 << 17)] {
         let (_client, application, mut stream) = granted(flags);
         application.set_nonblocking(true).unwrap();

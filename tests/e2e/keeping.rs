@@ -144,8 +144,8 @@ fn buffer_limit_bounds_what_is_kept_to_be_sent_again() {
         while got < at_least {
             got += kept.receive().payload.len();
         }
-        // Nothing is confirmed: however long we wait, there is no more than that. The last crumbs of a window are
-        // not used up.
+        // Nothing is confirmed: however long we wait, there is no more than that. The last third of a window need
+        // not be used up.
         kept.stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
         while got <= at_most
             && let Ok(Some(frame)) = Frame::read(&mut &kept.stream)

@@ -66,8 +66,8 @@ pub struct Link {
     ping: Option<Ping>,
     /// How long the last ping of a quiet WebSocket waited for its pong, until it is asked for.
     round_trip: Option<Duration>,
-    /// Before so many bytes are delivered no ping is sent to measure a round trip.
-    probe_from: u64,
+    /// Before that no ping is sent to measure a round trip.
+    probe_from: Instant,
     /// When something last came.
     heard: Instant,
     /// The peer wants to be rid of this WebSocket within so long.
@@ -96,7 +96,7 @@ impl Link {
             go_away: None,
             ping: None,
             round_trip: None,
-            probe_from: 0,
+            probe_from: now,
             heard: now,
             told_to_go: None,
             reset_sent: false,

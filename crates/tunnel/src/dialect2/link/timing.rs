@@ -12,6 +12,12 @@ const QUIET: Duration = Duration::from_secs(25);
 /// A WebSocket on which nothing comes for so long after a ping is dead.
 const DEAD: Duration = Duration::from_secs(20);
 
+/// After a round trip in which the window was not used up: the next one is measured so much later. That may have
+/// been a moment, and a window that stays too small is felt.
+const NEXT_PROBE: Duration = Duration::from_millis(10);
+/// Of a window, a sender may leave so little unused and wait for an ACK all the same.
+const UNUSED: u32 = 3;
+
 /// A ping that has no pong yet.
 #[derive(Debug)]
 pub(super) struct Ping {
@@ -73,17 +79,16 @@ impl Link {
 
     /// If the window may grow, a ping goes with the ACK, to find out what is delivered within a round trip.
     pub(super) fn probe(&mut self, session: &Session, now: Instant) {
-        let wanted = session.receiving.may_grow() && session.receiving.written() >= self.probe_from;
-        if wanted && self.opened && self.ping.is_none() {
+        let wanted = session.receiving.may_grow() && now >= self.probe_from && self.opened;
+        if wanted && self.ping.is_none() {
             let probe = Some(session.receiving.edge());
             self.ping = Some(Ping { at: now, written: None, probe });
         }
     }
 
     /// The pong comes behind everything that the peer sent before it got the ACK that went with the ping. If by
-    /// now all is delivered that it might send without that ACK, it was waiting for it, and the local socket
-    /// keeps up: a larger window will be used. If not, that may have been a moment: another window later it is
-    /// measured again.
+    /// now all is delivered that it might send without that ACK, but for the last third of a window, it was waiting
+    /// for it, and the local socket keeps up: a larger window will be used.
     pub(super) fn pong_came(&mut self, session: &mut Session, now: Instant) {
         let Some(ping) = self.ping.take_if(|ping| ping.written.is_some()) else { return };
         let Some(edge) = ping.probe else {
@@ -91,9 +96,10 @@ impl Link {
             self.round_trip = ping.written.map(|written| now.saturating_duration_since(written));
             return;
         };
-        let used = session.receiving.written() >= edge;
+        let unused = u64::from(session.receiving.window() / UNUSED);
+        let used = session.receiving.written() + unused >= edge;
         if !(used && session.receiving.grow()) {
-            self.probe_from = session.receiving.written() + u64::from(session.receiving.window());
+            self.probe_from = now + NEXT_PROBE;
         }
     }
 }

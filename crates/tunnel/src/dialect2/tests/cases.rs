@@ -58,9 +58,24 @@ fn a_window_grows_for_a_fast_reader_and_not_for_a_slow_one() {
             slow.read(end, 1 << 20);
         }
         slow.drain(SERVER, 1 << 20);
+        slow.pass(Duration::from_millis(1));
     }
-    let grown = slow.ends[SERVER].session.receiving.window();
-    assert_eq!((grown, slow.now), (1 << 20, began), "no longer slow: it is not waited with that");
+    let (grown, took) = (slow.ends[SERVER].session.receiving.window(), slow.now - began);
+    assert!(grown == 1 << 20 && took < Duration::from_millis(500), "no longer slow: {grown} after {took:?}");
+}
+
+#[test]
+fn a_sender_that_leaves_the_last_third_of_a_window_has_used_it() {
+    for (sent, window) in [(65_536, 131_072), (65_360, 131_072), (43_691, 131_072), (43_690, 65_536)] {
+        let mut near = Near::open(Role::Server, true);
+        near.data(&[7; 20_000]);
+        near.deliver();
+        assert!(near.control().ping, "with the ACK of a quarter");
+        near.data(&vec![7; sent - 20_000]);
+        near.deliver();
+        near.websocket(Opcode::Pong, b"");
+        assert_eq!(near.session.receiving.window(), window, "{sent}");
+    }
 }
 
 #[test]
