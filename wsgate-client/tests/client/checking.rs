@@ -4,7 +4,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::certificates::Authority;
 use crate::client::checked;
-use crate::gateway::{Asked, Gateway, message};
+use crate::gateway::{Asked, Down, Gateway, message};
 use crate::soon;
 
 /// What each line begins with.
@@ -96,10 +96,15 @@ async fn refusals_are_shown_with_what_to_do() {
 
 #[tokio::test]
 async fn what_is_not_reached_is_shown_with_what_to_do() {
-    let closed = Gateway::new().await.address(); // and closed again
+    let down = Down::new();
     for (url, step, says, fix) in [
         ("http://gw.invalid/proxy/x".to_owned(), "name", "gw.invalid: ", "getent"),
-        (format!("http://{closed}/"), "TCP", "cannot connect: connection failed: Connection refused", "port"),
+        (
+            format!("http://{}/", down.address()),
+            "TCP",
+            "cannot connect: connection failed: Connection refused",
+            "port",
+        ),
     ] {
         let (good, said) = checked(&url, &[]).await;
         let failed = line(&said, step);

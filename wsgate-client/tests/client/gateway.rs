@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tunnel::handshake::accept_for;
 
 use crate::soon;
@@ -15,10 +15,6 @@ pub(crate) struct Gateway {
 impl Gateway {
     pub(crate) async fn new() -> Self {
         Self { listener: TcpListener::bind("127.0.0.1:0").await.unwrap() }
-    }
-
-    pub(crate) async fn at(address: SocketAddr) -> Self {
-        Self { listener: TcpListener::bind(address).await.unwrap() }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -47,6 +43,26 @@ impl Gateway {
         let accepting = std::pin::pin!(self.listener.accept());
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         accepting.poll(&mut cx).is_pending()
+    }
+}
+
+/// An address at which connections are refused. It is held, so that nobody else listens there meanwhile.
+pub(crate) struct Down(TcpSocket);
+
+impl Down {
+    pub(crate) fn new() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        Self(socket)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.0.local_addr().unwrap()
+    }
+
+    /// From now on there is a gateway.
+    pub(crate) fn up(self) -> Gateway {
+        Gateway { listener: self.0.listen(128).unwrap() }
     }
 }
 

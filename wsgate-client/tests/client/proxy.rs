@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::certificates::Authority;
 use crate::client::{Client, configured, is_reset};
-use crate::gateway::{Asked, Gateway, message_and_close};
+use crate::gateway::{Asked, Down, Gateway, message_and_close};
 use crate::soon;
 
 const FOUND: &str = "HTTP/1.1 200 Connection established\r\n\r\n";
@@ -80,13 +80,14 @@ async fn what_the_proxy_decides_is_final_and_names_it() {
 
 #[tokio::test]
 async fn trouble_behind_the_proxy_and_a_proxy_that_is_down_are_waited_out() {
-    let address = Gateway::new().await.address(); // and closed again
+    let down = Down::new();
+    let address = down.address();
     let rule = format!("--proxy={address}");
     let client = Client::start("http://gw.example.com/", &[&rule]).await;
     let mut local = client.connect().await;
     let line = client.logs.line("trying again").await;
     assert!(line.contains(&format!("cannot connect to the proxy {address}: connection failed")), "{line}");
-    let proxy = Gateway::at(address).await;
+    let proxy = down.up();
     proxy.asked().await.answer("HTTP/1.1 502 Bad Gateway\r\n\r\n").await;
     let mut connect = proxy.asked().await;
     connect.answer(FOUND).await;

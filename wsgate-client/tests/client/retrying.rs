@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::client::{Client, is_reset};
-use crate::gateway::{Gateway, message_and_close};
+use crate::gateway::{Down, Gateway, message_and_close};
 use crate::soon;
 
 async fn reads_hello(mut local: tokio::net::TcpStream) {
@@ -16,12 +16,12 @@ async fn reads_hello(mut local: tokio::net::TcpStream) {
 
 #[tokio::test]
 async fn a_gateway_that_is_not_up_yet_is_waited_for() {
-    let address = Gateway::new().await.address(); // and closed again
-    let client = Client::start(&format!("http://{address}/"), &[]).await;
+    let down = Down::new();
+    let client = Client::start(&format!("http://{}/", down.address()), &[]).await;
     let local = client.connect().await;
     let line = client.logs.line("trying again").await;
     assert!(line.contains("connection failed: Connection refused"), "{line}");
-    let gateway = Gateway::at(address).await;
+    let gateway = down.up();
     gateway.asked().await.grant(&message_and_close(b"hello")).await;
     reads_hello(local).await;
 }
@@ -56,8 +56,8 @@ async fn refusals_of_the_moment_are_repeated() {
 
 #[tokio::test]
 async fn the_budget_ends_the_attempts() {
-    let address = Gateway::new().await.address();
-    let client = Client::start(&format!("http://{address}/"), &["--connect-timeout", "2s"]).await;
+    let down = Down::new();
+    let client = Client::start(&format!("http://{}/", down.address()), &["--connect-timeout", "2s"]).await;
     let begun = Instant::now();
     is_reset(client.connect().await).await;
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed()); // and not a minute
