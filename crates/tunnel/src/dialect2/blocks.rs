@@ -117,7 +117,7 @@ impl Blocks {
             if bytes.is_empty() {
                 return;
             }
-            if self.kept > 0 && self.memory + BLOCK > self.most.min(self.charge.most()) {
+            if self.is_crammed() {
                 self.move_to_small_blocks();
             } else {
                 self.add(Block { memory: Memory::Own(Buffer::take(Size::Small)), held: 0..0 });
@@ -138,7 +138,7 @@ impl Blocks {
 
     /// The largest buffer up to `size` that could be [kept](Self::keep) now; `size` if none could.
     pub(super) fn size_to_keep(&self, size: Size) -> Size {
-        let left = self.most.min(self.charge.most()).saturating_sub(self.memory);
+        let left = self.allowed().saturating_sub(self.memory);
         let fits = |candidate: &Size| *candidate <= size && candidate.bytes() <= left;
         [Size::Large, Size::Medium, Size::Small].into_iter().find(fits).unwrap_or(size)
     }
@@ -146,12 +146,17 @@ impl Blocks {
     /// Whether nothing more could be taken, but for what has room in the last block, unless all that is held moves
     /// together first.
     pub(super) fn is_crammed(&self) -> bool {
-        self.kept > 0 && self.memory + BLOCK > self.most.min(self.charge.most())
+        self.kept > 0 && self.memory + BLOCK > self.allowed()
     }
 
     /// Whether so many bytes in a buffer of this size are better [kept](Self::keep) than copied.
     pub(super) fn would_keep(&self, bytes: usize, size: usize) -> bool {
-        bytes * 2 >= size && self.memory + size <= self.most.min(self.charge.most())
+        bytes * 2 >= size && self.memory + size <= self.allowed()
+    }
+
+    /// How much memory it may hold for the sake of kept buffers.
+    fn allowed(&self) -> usize {
+        self.most.min(self.charge.most())
     }
 
     /// Appends `buffer[held]` without copying it.
