@@ -13,7 +13,8 @@ use crate::header::MIN_WINDOW;
 /// Less credit than this part of what is under way is not worth a frame: the ACK that is due gives more (the silly
 /// window of RFC 9293 section 3.8.6.2.1).
 const CRUMB: usize = 16;
-/// The same where all that is held would have to be copied to make place.
+/// The same where all that is held would have to be copied to make place: the last third of a window, then, which a
+/// receiver does not count as unused.
 const DEAR: usize = 2;
 
 #[derive(Debug)]

@@ -244,16 +244,11 @@ impl<L: Leg> Local<L> {
     }
 }
 
-/// The size for the next read after one that got `got` of the `most` bytes it might. One that got all says nothing
-/// of how much there was, unless it might fill a whole buffer.
+/// The size for the next read after one that got `got` of the `most` bytes it might. One that got all that it was
+/// allowed, less than a buffer holds, says nothing of how much there was.
 fn next_size(size: Size, got: usize, most: usize) -> Size {
-    if got < most {
-        size.after(got, usize::MAX)
-    } else if most + DATA_ROOM >= size.bytes() {
-        size.after(got, most)
-    } else {
-        size
-    }
+    let curbed = got == most && most + DATA_ROOM < size.bytes();
+    if curbed { size } else { size.after(got, most) }
 }
 
 /// One slice in a plain write, which the kernel does sooner.

@@ -11,11 +11,10 @@ use super::{ANSWER, Cut, Link};
 const QUIET: Duration = Duration::from_secs(25);
 /// A WebSocket on which nothing comes for so long after a ping is dead.
 const DEAD: Duration = Duration::from_secs(20);
-
 /// After a round trip in which the window was not used up: the next one is measured so much later. That may have
 /// been a moment, and a window that stays too small is felt.
 const NEXT_PROBE: Duration = Duration::from_millis(10);
-/// Of a window, a sender may leave so little unused and wait for an ACK all the same.
+/// A sender may leave this part of a window unused, a third, and wait for an ACK all the same.
 const UNUSED: u32 = 3;
 
 /// A ping that has no pong yet.
